@@ -56,6 +56,18 @@ func ParseAmount(s string) (Amount, error) {
 	return parse([]byte(strings.TrimSpace(s)))
 }
 
+// AmountOfParts returns the amount of whole dollars and units of 10^-15 dollars,
+// as [Amount.Parts] took it apart.
+func AmountOfParts(dollars, femto uint64) (Amount, error) {
+	if femto >= femtos {
+		return Amount{}, ErrTooLarge
+	}
+	return Amount{dollars, femto}, nil
+}
+
+// Parts takes a apart into whole dollars and units of 10^-15 dollars.
+func (a Amount) Parts() (dollars, femto uint64) { return a.dollars, a.femto }
+
 // Add returns a + b. It panics on overflow, which no sum of believable costs
 // reaches.
 func (a Amount) Add(b Amount) Amount {

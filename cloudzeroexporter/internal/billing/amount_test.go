@@ -157,6 +157,20 @@ func TestAmountAsText(t *testing.T) {
 	assert.EqualError(t, a.UnmarshalText([]byte("x")), `"x": not an amount of money`)
 }
 
+func TestAmountTakenApart(t *testing.T) {
+	t.Parallel()
+	a, err := ParseAmount("12.5")
+	require.NoError(t, err)
+	dollars, femto := a.Parts()
+	assert.Equal(t, uint64(12), dollars)
+	assert.Equal(t, uint64(500_000_000_000_000), femto)
+	again, err := AmountOfParts(dollars, femto)
+	require.NoError(t, err)
+	assert.Equal(t, a, again)
+	_, err = AmountOfParts(0, femtos)
+	assert.ErrorIs(t, err, ErrTooLarge)
+}
+
 func FuzzParseAmount(f *testing.F) {
 	for _, s := range []string{"0.002", "1e-7", "-3", "9999999999.123456789012345", "..", "1e", ""} {
 		f.Add(s)

@@ -18,3 +18,8 @@ func (t Tokens) Total() uint64 { return t.Input + t.Output }
 func (t Tokens) Add(o Tokens) Tokens {
 	return Tokens{t.Input + o.Input, t.Output + o.Output, t.CacheRead + o.CacheRead, t.CacheWrite + o.CacheWrite}
 }
+
+// Sub returns t less o, which is a part of it.
+func (t Tokens) Sub(o Tokens) Tokens {
+	return Tokens{t.Input - o.Input, t.Output - o.Output, t.CacheRead - o.CacheRead, t.CacheWrite - o.CacheWrite}
+}

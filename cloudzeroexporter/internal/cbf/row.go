@@ -19,6 +19,11 @@ func (t Totals) Add(o Totals) Totals {
 	return Totals{t.Cost.Add(o.Cost), t.Tokens.Add(o.Tokens), t.Requests + o.Requests}
 }
 
+// Sub returns t less o, which is a part of it.
+func (t Totals) Sub(o Totals) Totals {
+	return Totals{t.Cost.Sub(o.Cost), t.Tokens.Sub(o.Tokens), t.Requests - o.Requests}
+}
+
 // Labels are names for the ids in a key. They may change; the last one holds.
 type Labels struct{ TeamAlias, APIKeyAlias string }
 

@@ -1,0 +1,78 @@
+package ledger
+
+import (
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/usage"
+)
+
+// Batch is a set of usage records that are committed together. It is reusable
+// after [Batch.Reset], and not safe for concurrent use.
+type Batch struct {
+	calls []call
+	keys  []byte // the row keys of all calls, one after the other
+	tally Tally
+}
+
+// Tally counts what became of a batch's spans and of their tokens.
+type Tally struct {
+	Spans  [billing.Outcomes]int64
+	Tokens [billing.Outcomes]uint64
+	// Corrected is the number of spans whose start was missing or impossible.
+	Corrected int64
+}
+
+// call is what the books take in of a usage record.
+type call struct {
+	outcome      billing.Outcome
+	hour         billing.Hour
+	corrected    bool
+	cacheHit     bool
+	fromProvider bool
+	identity     uint64
+	answer       uint64
+	keyEnd       int // the key ends here in Batch.keys, and begins where the last one ends
+	labels       cbf.Labels
+	totals       cbf.Totals
+}
+
+// Add puts a record into the batch, under the row that the layout gives it.
+func (b *Batch) Add(l cbf.Layout, r *usage.Record) {
+	if r.Corrected {
+		b.tally.Corrected++
+	}
+	if r.Outcome == billing.Failed || r.Outcome == billing.Invalid {
+		b.count(r.Outcome, r.Tokens)
+		return
+	}
+	b.keys = l.AppendKey(b.keys, r)
+	b.calls = append(b.calls, call{
+		outcome:      r.Outcome,
+		hour:         r.Hour,
+		corrected:    r.Corrected,
+		cacheHit:     r.CacheHit,
+		fromProvider: r.FromProvider,
+		identity:     r.Call,
+		answer:       r.Answer,
+		keyEnd:       len(b.keys),
+		labels:       l.Labels(r),
+		totals:       cbf.Totals{Cost: r.Cost, Tokens: r.Tokens, Requests: 1},
+	})
+}
+
+// Ignore counts n spans that are no LLM calls.
+func (b *Batch) Ignore(n int) { b.tally.Spans[billing.Ignored] += int64(n) }
+
+// Tally is what became of the spans; complete after [Ledger.Commit].
+func (b *Batch) Tally() Tally { return b.tally }
+
+// Reset empties the batch and lets go of all that it borrowed.
+func (b *Batch) Reset() {
+	clear(b.calls)
+	b.calls, b.keys, b.tally = b.calls[:0], b.keys[:0], Tally{}
+}
+
+func (b *Batch) count(o billing.Outcome, t billing.Tokens) {
+	b.tally.Spans[o]++
+	b.tally.Tokens[o] += t.Total()
+}

@@ -1,0 +1,256 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"go.opentelemetry.io/collector/extension/xextension/storage"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+)
+
+// maintain runs on the writing goroutine, every now and then.
+func (l *Ledger) maintain(ctx context.Context) {
+	now := time.Now()
+	if l.journal > l.checkpoint && now.Sub(l.saved) >= checkpointAfter || l.expired(now) {
+		l.save(ctx)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, h := range l.hours {
+		if h.contents != nil && !h.changed && h.pending == nil && now.Sub(h.used) >= idleAfter {
+			h.contents = nil
+		}
+	}
+}
+
+// save writes the checkpoint of every hour that changed, and lets go of the
+// journal before it. It runs on the writing goroutine only, so no commit is
+// being written meanwhile.
+//
+// The operations are in such an order that a storage that applies only the
+// first ones leaves books that read the same: what is new comes before the head
+// that names it, and what the head no longer names goes after it.
+func (l *Ledger) save(ctx context.Context) {
+	now := time.Now()
+	if now.Sub(l.tried) < maintainEvery && l.tried.After(l.saved) {
+		return // it has just failed
+	}
+	l.tried = now
+	l.mu.Lock()
+	c, err := l.checkpointLocked(now)
+	l.mu.Unlock()
+	if err == nil {
+		err = l.store.client.Batch(ctx, c.ops...)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil {
+		l.undoLocked(c)
+		l.opts.Logger.Error("A checkpoint failed; the journal keeps all that it holds, and it is tried again", zap.Error(err))
+		return
+	}
+	l.checkpoint, l.unsaved, l.saved = l.journal, 0, now
+	for _, g := range c.gone {
+		l.opts.Logger.Info("An hour is older than the retention and has left the books",
+			zap.Stringer("hour", g.Hour), zap.Stringer("cost", g.Totals.Cost))
+	}
+}
+
+// checkpoint is one that is being written, and what to take back when it fails.
+type checkpoint struct {
+	ops     []*storage.Operation
+	hours   []savedHour
+	answers []answer
+	expired map[billing.Hour]int // chunks of answers
+	gone    []*hour
+}
+
+type savedHour struct {
+	*hour
+	unsaved []uint64
+}
+
+func (l *Ledger) checkpointLocked(now time.Time) (checkpoint, error) {
+	var (
+		c checkpoint
+		w writes
+	)
+	for _, h := range l.hours {
+		if l.expiredLocked(h, now) {
+			// From here on the hour is closed; what comes now is rejected.
+			l.letGoLocked(h)
+			c.gone = append(c.gone, h)
+		} else if h.changed {
+			if err := saveHour(&w, h, &c); err != nil {
+				return c, err
+			}
+		}
+	}
+	if err := l.saveAnswersLocked(&w, &c); err != nil {
+		return c, err
+	}
+	c.expired = l.answers.forget(billing.HourOf(now) - answersKept)
+	if err := w.set(headKey, l.headLocked()); err != nil {
+		return c, err
+	}
+	for number := l.checkpoint; number < l.journal; number++ {
+		w.delete(journalKey(number))
+	}
+	for heard, chunks := range c.expired {
+		for chunk := range chunks {
+			w.delete(answersKey(heard, chunk))
+		}
+	}
+	for _, h := range c.gone {
+		w.delete(hourKey(h.Hour))
+		for chunk := range h.SeenChunks {
+			w.delete(seenKey(h.Hour, chunk))
+		}
+	}
+	c.ops = w.ops
+	return c, nil
+}
+
+// saveHour writes the whole hour, and the identities that are new.
+func saveHour(w *writes, h *hour, c *checkpoint) error {
+	unsaved := h.unsaved
+	if len(unsaved) > 0 {
+		if err := w.set(seenKey(h.Hour, h.SeenChunks), packIDs(unsaved)); err != nil {
+			return err
+		}
+		h.SeenChunks++
+		h.unsaved = nil
+	}
+	c.hours = append(c.hours, savedHour{h, unsaved})
+	h.changed = false
+	stored := storedHour{Summary: storeSummary(&h.summary), Rows: make([]storedRow, 0, len(h.rows))}
+	for _, r := range h.rows {
+		stored.Rows = append(stored.Rows, r.stored())
+	}
+	return w.set(hourKey(h.Hour), stored)
+}
+
+func (l *Ledger) saveAnswersLocked(w *writes, c *checkpoint) error {
+	for _, stored := range storeAnswers(l.answers.unsaved) {
+		heard := billing.Hour(stored.Heard)
+		if err := w.set(answersKey(heard, l.answers.chunks[heard]), stored); err != nil {
+			return err
+		}
+		l.answers.chunks[heard]++
+	}
+	c.answers, l.answers.unsaved = l.answers.unsaved, nil
+	return nil
+}
+
+func (l *Ledger) headLocked() head {
+	h := head{Journal: l.journal, Gone: storeTotals(l.gone), AnswerChunks: make(map[int64]int, len(l.answers.chunks))}
+	h.GonePosted.Dollars, h.GonePosted.Femto = l.gonePosted.Parts()
+	for _, kept := range l.hours {
+		h.Hours = append(h.Hours, storeSummary(&kept.summary))
+	}
+	for at := range l.tombs {
+		h.Tombs = append(h.Tombs, int64(at))
+	}
+	for heard, chunks := range l.answers.chunks {
+		h.AnswerChunks[int64(heard)] = chunks
+	}
+	return h
+}
+
+// undoLocked makes everything unsaved again that a failed checkpoint was to
+// save. The chunks it may have written are written over by the next one.
+func (l *Ledger) undoLocked(c checkpoint) {
+	for _, h := range c.hours {
+		if len(h.unsaved) > 0 {
+			h.SeenChunks--
+			h.hour.unsaved = append(h.unsaved, h.hour.unsaved...)
+		}
+		h.changed = true
+	}
+	maps.Copy(l.answers.chunks, c.expired)
+	for _, stored := range storeAnswers(c.answers) {
+		l.answers.chunks[billing.Hour(stored.Heard)]--
+	}
+	l.answers.unsaved = append(c.answers, l.answers.unsaved...)
+	for _, h := range c.gone {
+		l.takeBackLocked(h)
+	}
+}
+
+// expired says whether an hour, or answers, can be let go.
+func (l *Ledger) expired(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for heard := range l.answers.chunks {
+		if heard < billing.HourOf(now)-answersKept {
+			return true
+		}
+	}
+	for _, h := range l.hours {
+		if l.expiredLocked(h, now) {
+			return true
+		}
+	}
+	return false
+}
+
+// expiredLocked says whether the hour is older than the retention and AnyCost
+// holds all of it.
+func (l *Ledger) expiredLocked(h *hour, now time.Time) bool {
+	return now.Sub(h.Hour.End()) > l.opts.Retention && (!h.unposted() || l.opts.NeverPosted) && h.pending == nil
+}
+
+func (l *Ledger) letGoLocked(h *hour) {
+	l.gone, l.gonePosted = l.gone.Add(h.Totals), l.gonePosted.Add(h.Posted.Cost)
+	if h.Posted.Revision > 0 {
+		l.tombs[h.Hour] = struct{}{}
+	}
+	delete(l.hours, h.Hour)
+}
+
+func (l *Ledger) takeBackLocked(h *hour) {
+	if _, begun := l.hours[h.Hour]; begun {
+		return // it was never posted, and calls have opened it anew
+	}
+	l.gone, l.gonePosted = l.gone.Sub(h.Totals), l.gonePosted.Sub(h.Posted.Cost)
+	delete(l.tombs, h.Hour)
+	l.hours[h.Hour] = h
+}
+
+// loadLocked brings the hour's contents back from its checkpoint.
+func (l *Ledger) loadLocked(ctx context.Context, h *hour) error {
+	h.used = time.Now()
+	if h.contents != nil {
+		return nil
+	}
+	c := &hour{summary: h.summary, contents: newContents()}
+	var stored storedHour
+	found, err := l.store.get(ctx, hourKey(h.Hour), &stored)
+	if err != nil {
+		return err
+	}
+	if !found && h.Rows > 0 {
+		return fmt.Errorf("%w: hour %s is not in the storage", ErrCorrupt, h.Hour)
+	}
+	for i := range stored.Rows {
+		if err := c.restore(&stored.Rows[i]); err != nil {
+			return err
+		}
+	}
+	for chunk := range h.SeenChunks {
+		var ids []byte
+		if _, err := l.store.get(ctx, seenKey(h.Hour, chunk), &ids); err != nil {
+			return err
+		}
+		if err := unpackIDs(ids, func(id uint64) { c.seen[id] = struct{}{} }); err != nil {
+			return err
+		}
+	}
+	h.contents = c.contents
+	h.Rows = len(h.rows)
+	return nil
+}

@@ -1,0 +1,92 @@
+package ledger
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+// version is the first byte of every stored value.
+const version = 1
+
+// frameBytes is what precedes the CBOR of a value: version and checksum.
+const frameBytes = 1 + 4
+
+var (
+	// ErrCorrupt says that a stored value is not what was written.
+	ErrCorrupt = errors.New("corrupt")
+	// ErrNewer says that a stored value was written by a newer version.
+	ErrNewer = errors.New("written by a newer version")
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+var (
+	encoding = must(cbor.EncOptions{}.EncMode())
+	// The checksum was right, so a length is one that was written.
+	decoding = must(cbor.DecOptions{MaxArrayElements: 1 << 30, MaxMapPairs: 1 << 20}.DecMode())
+)
+
+func must[T any](t T, err error) T {
+	if err != nil {
+		panic(err) // constant options
+	}
+	return t
+}
+
+// seal encodes v as a stored value:
+//
+//	version (1 byte) | CRC-32C of the rest (4 bytes, little endian) | CBOR
+func seal(v any) ([]byte, error) {
+	body, err := encoding.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode %T: %w", v, err)
+	}
+	b := make([]byte, frameBytes, frameBytes+len(body))
+	b[0] = version
+	binary.LittleEndian.PutUint32(b[1:], crc32.Checksum(body, castagnoli))
+	return append(b, body...), nil
+}
+
+// unseal decodes what seal made. Its errors are [ErrCorrupt] and [ErrNewer].
+func unseal(b []byte, v any) error {
+	if len(b) < frameBytes {
+		return fmt.Errorf("%w: %d bytes", ErrCorrupt, len(b))
+	}
+	if b[0] != version {
+		if b[0] > version {
+			return fmt.Errorf("%w: format %d, this one reads %d", ErrNewer, b[0], version)
+		}
+		return fmt.Errorf("%w: format %d", ErrCorrupt, b[0])
+	}
+	if sum := crc32.Checksum(b[frameBytes:], castagnoli); sum != binary.LittleEndian.Uint32(b[1:]) {
+		return fmt.Errorf("%w: checksum %08x", ErrCorrupt, sum)
+	}
+	if err := decoding.Unmarshal(b[frameBytes:], v); err != nil {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return nil
+}
+
+// packIDs stores identities as 8 bytes each, little endian.
+func packIDs(ids []uint64) []byte {
+	b := make([]byte, 0, 8*len(ids))
+	for _, id := range ids {
+		b = binary.LittleEndian.AppendUint64(b, id)
+	}
+	return b
+}
+
+// unpackIDs calls visit for every identity of what packIDs made.
+func unpackIDs(b []byte, visit func(uint64)) error {
+	if len(b)%8 != 0 {
+		return fmt.Errorf("%w: %d bytes of identities", ErrCorrupt, len(b))
+	}
+	for ; len(b) > 0; b = b[8:] {
+		visit(binary.LittleEndian.Uint64(b))
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+var errClosed = errors.New("the books are closed")
+
+// Commit takes the batch into the books and returns when all of it is in
+// storage. After an error the caller may send the same batch again: what is in
+// the books by then is a duplicate. What an error leaves in memory is written
+// with the next commit, asked for or not.
+func (l *Ledger) Commit(ctx context.Context, b *Batch) error {
+	if len(b.calls) == 0 {
+		return nil
+	}
+	f, err := l.take(ctx, b)
+	if err != nil {
+		return err
+	}
+	return wait(ctx, f)
+}
+
+// take applies the batch in memory and returns the commit to wait for, which is
+// nil when storage has it all already.
+func (l *Ledger) take(ctx context.Context, b *Batch) (*flight, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.closed:
+		return nil, errClosed
+	case l.pending.calls+l.writing >= maxUncommitted:
+		return nil, fmt.Errorf("%w: %d calls wait for it", ErrBehind, l.pending.calls+l.writing)
+	}
+	if err := l.openHoursLocked(ctx, b); err != nil {
+		return nil, err
+	}
+	l.applyLocked(b)
+	return l.flightLocked(), nil
+}
+
+// flightLocked is the commit after which storage has what memory has now.
+func (l *Ledger) flightLocked() *flight {
+	if l.pending.empty() {
+		return l.flying
+	}
+	select {
+	case l.wake <- struct{}{}:
+	default: // it is awake
+	}
+	return l.nextLocked()
+}
+
+func (l *Ledger) nextLocked() *flight {
+	if l.next == nil {
+		l.next = &flight{done: make(chan struct{})}
+	}
+	return l.next
+}
+
+func wait(ctx context.Context, f *flight) error {
+	if f == nil {
+		return nil
+	}
+	select {
+	case <-f.done:
+		return f.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// openHoursLocked sees to it that every hour of the batch is in memory, before
+// any call is applied.
+func (l *Ledger) openHoursLocked(ctx context.Context, b *Batch) error {
+	var last *hour
+	for i := range b.calls {
+		at := b.calls[i].hour
+		if last != nil && last.Hour == at || l.tombs.has(at) {
+			continue
+		}
+		h, ok := l.hours[at]
+		if !ok {
+			h = &hour{summary: summary{Hour: at}, contents: newContents()}
+			l.hours[at] = h
+		}
+		if err := l.loadLocked(ctx, h); err != nil {
+			return err
+		}
+		last = h
+	}
+	return nil
+}
+
+// write is the goroutine that does all writing.
+func (l *Ledger) write() {
+	defer close(l.stopped)
+	tick := time.NewTicker(maintainEvery)
+	defer tick.Stop()
+	ctx := context.Background() // a commit that somebody waits for is not given up
+	for {
+		select {
+		case <-l.wake:
+			l.flush(ctx)
+		case <-tick.C:
+			l.flush(ctx)
+			l.maintain(ctx)
+		case <-l.stop:
+			l.flush(ctx)
+			l.tried = time.Time{} // the last chance does not wait
+			l.save(ctx)
+			return
+		}
+	}
+}
+
+// flush writes what is pending as one journal entry.
+func (l *Ledger) flush(ctx context.Context) {
+	l.mu.Lock()
+	if l.pending.empty() {
+		l.mu.Unlock()
+		return
+	}
+	f := l.nextLocked() // nobody may wait for it yet, but somebody may join
+	e := l.pending.entry()
+	taken := l.pending.take()
+	l.next, l.flying, l.writing = nil, f, taken.calls
+	l.mu.Unlock()
+
+	begin := time.Now()
+	size, err := l.store.set(ctx, journalKey(l.journal), e)
+	l.opts.Committed(time.Since(begin), err)
+
+	l.mu.Lock()
+	l.flying, l.writing = nil, 0
+	if err != nil {
+		l.pending.restore(taken)
+	}
+	l.mu.Unlock()
+	f.err = err
+	close(f.done)
+	if err != nil {
+		l.opts.Logger.Error("A commit failed; nothing of it was acknowledged, and it is tried again", zap.Error(err))
+		return
+	}
+	l.journal++
+	l.unsaved += size
+	if l.unsaved >= maxJournalBytes || l.journal-l.checkpoint >= maxJournalEntries {
+		l.save(ctx)
+	}
+}

@@ -1,0 +1,107 @@
+package ledger
+
+import (
+	"strings"
+	"time"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
+)
+
+// hour is one hour of the books. Its summary is always in memory; its contents
+// leave when nobody touches them, and come back from the checkpoint.
+type hour struct {
+	summary
+	*contents // nil while they are on disk only
+
+	// pending is what waits for the next commit; nil when nothing does.
+	pending *change
+
+	// changed says that the hour differs from its checkpoint.
+	changed bool
+	// used is when the contents were last needed.
+	used time.Time
+}
+
+// summary is what the books always know of an hour.
+type summary struct {
+	Hour billing.Hour
+	// Revision grows with every change of a row.
+	Revision uint64
+	// Rows is the number of rows.
+	Rows int
+	// Totals are the sums over all rows.
+	Totals cbf.Totals
+	// Posted is what AnyCost is known to hold; zero when it was never posted.
+	Posted Posting
+	// SeenChunks is the number of stored chunks of identities.
+	SeenChunks int
+}
+
+// Posting records that AnyCost accepted an hour.
+type Posting struct {
+	// Revision is the hour's revision that was posted.
+	Revision uint64
+	// At is the time of the answer, in seconds since 1970.
+	At int64
+	// Rows and Bytes are the size of what was posted.
+	Rows, Bytes int
+	// Cost is the sum of the rows that were posted.
+	Cost billing.Amount
+}
+
+// unposted says whether AnyCost lacks something of the hour.
+func (s *summary) unposted() bool { return s.Revision > s.Posted.Revision }
+
+// contents are an hour's rows and the identities of its calls.
+type contents struct {
+	rows map[string]*row // by their key
+	seen map[uint64]struct{}
+	// unsaved are the identities that no stored chunk has yet.
+	unsaved []uint64
+}
+
+// row is a line of the books.
+type row struct {
+	key    cbf.Key
+	labels cbf.Labels
+	totals cbf.Totals
+	// pending says that a change waits for the next commit.
+	pending bool
+}
+
+func newContents() *contents {
+	return &contents{rows: make(map[string]*row), seen: make(map[uint64]struct{})}
+}
+
+// add books a call on its row, which is made when it is the first.
+func (h *hour) add(key []byte, labels cbf.Labels, t cbf.Totals) *row {
+	r, ok := h.rows[string(key)]
+	if !ok {
+		r = h.open(cbf.Key(key))
+	}
+	r.relabel(labels)
+	r.totals = r.totals.Add(t)
+	h.Totals = h.Totals.Add(t)
+	h.Revision++
+	h.changed = true
+	return r
+}
+
+// open makes a row without totals.
+func (h *hour) open(key cbf.Key) *row {
+	r := &row{key: key}
+	h.rows[string(key)] = r
+	h.Rows = len(h.rows)
+	return r
+}
+
+// relabel takes over labels that are there and differ.
+func (r *row) relabel(l cbf.Labels) {
+	if l.TeamAlias != "" && l.TeamAlias != r.labels.TeamAlias {
+		r.labels.TeamAlias = strings.Clone(l.TeamAlias)
+	}
+	if l.APIKeyAlias != "" && l.APIKeyAlias != r.labels.APIKeyAlias {
+		r.labels.APIKeyAlias = strings.Clone(l.APIKeyAlias)
+	}
+}

@@ -1,0 +1,141 @@
+package ledger
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+)
+
+// post says that AnyCost took the hour as it is now.
+func post(t *testing.T, l *Ledger, at billing.Hour) {
+	t.Helper()
+	c, err := l.Contents(context.Background(), at)
+	require.NoError(t, err)
+	require.NoError(t, l.MarkPosted(context.Background(), map[billing.Hour]Posting{
+		at: {Revision: c.Revision, At: time.Now().Unix(), Rows: len(c.Rows), Bytes: 100, Cost: c.Totals.Cost},
+	}))
+}
+
+func TestAnHourIsUnpostedWheneverItChanged(t *testing.T) {
+	t.Parallel()
+	d := newDisk()
+	l := open(t, d)
+	unposted := func() (hours []string) {
+		for _, books := range []*Ledger{l, open(t, d.crash())} {
+			hours = nil
+			for _, s := range books.Hours() {
+				if s.Unposted() {
+					hours = append(hours, s.Hour.String())
+				}
+			}
+		}
+		return hours
+	}
+	_, err := commit(l, spend(noon, 1, "ana", "1"), spend(noon+1, 2, "ana", "1"))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"2026-11-24T12:00:00Z", "2026-11-24T13:00:00Z"}, unposted())
+	post(t, l, noon)
+	assert.Equal(t, []string{"2026-11-24T13:00:00Z"}, unposted())
+	_, err = commit(l, spend(noon, 1, "ana", "1"))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"2026-11-24T13:00:00Z"}, unposted(), "a duplicate changes nothing")
+	_, err = commit(l, spend(noon, 3, "ana", "1"))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"2026-11-24T12:00:00Z", "2026-11-24T13:00:00Z"}, unposted())
+	b := l.Balance()
+	assert.Equal(t, "3", b.Read.String())
+	assert.Equal(t, "1", b.Posted.String())
+}
+
+func TestIdleHoursLeaveMemoryAndComeBackWithLateData(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		l := open(t, d)
+		now := billing.HourOf(time.Now())
+		_, err := commit(l, spend(now, 1, "ana", "1"), spend(now, 2, "bo", "2"))
+		require.NoError(t, err)
+		time.Sleep(checkpointAfter + idleAfter + 2*maintainEvery)
+		synctest.Wait()
+		assert.Zero(t, d.keys("journal/"))
+		assert.Zero(t, l.Balance().Identities)
+		assert.Equal(t, "3", l.Balance().Read.String())
+
+		got, err := commit(l, spend(now, 1, "ana", "1"), spend(now, 3, "ana", "4"))
+		require.NoError(t, err)
+		assert.Equal(t, map[string]int64{"duplicate": 1, "billed": 1}, outcomes(got))
+		want := map[string]string{now.String() + " ana": "5", now.String() + " bo": "2"}
+		assert.Equal(t, want, costs(t, l))
+		assert.Equal(t, want, costs(t, open(t, d.crash())))
+	})
+}
+
+func TestAnHourLivesAsLongAsTheRetention(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		l := open(t, d)
+		now := billing.HourOf(time.Now())
+		_, err := commit(l, spend(now, 1, "ana", "1"), spend(now+1, 2, "ana", "2"))
+		require.NoError(t, err)
+		post(t, l, now)
+		time.Sleep(842 * time.Hour)
+		synctest.Wait()
+		for _, books := range []*Ledger{l, open(t, d.crash())} {
+			assert.Equal(t, map[string]string{(now + 1).String() + " ana": "2"}, costs(t, books), "what is unposted stays")
+			assert.Equal(t, "3", books.Balance().Read.String())
+			assert.Equal(t, "1", books.Balance().Posted.String())
+			got, err := commit(books, spend(now, 3, "late", "9"), spend(now-24, 4, "later", "8"))
+			require.NoError(t, err)
+			assert.Equal(t, map[string]int64{"rejected": 1, "billed": 1}, outcomes(got), "only what was posted is closed for good")
+		}
+		assert.Equal(t, 2, d.keys("hour/")+d.keys("journal/")-d.keys("aside/"), "the hour's contents are gone")
+	})
+}
+
+func TestAnswersAreForgottenAfterTwoDays(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		l := open(t, d)
+		hear := func(identity uint64) map[string]int64 {
+			r := spend(billing.HourOf(time.Now()), identity, "ana", "1")
+			r.Answer = 99
+			got, err := commit(l, r)
+			require.NoError(t, err)
+			return outcomes(got)
+		}
+		assert.Equal(t, map[string]int64{"billed": 1}, hear(1))
+		time.Sleep(47 * time.Hour)
+		assert.Equal(t, map[string]int64{"free": 1}, hear(2))
+		assert.NotZero(t, d.keys("answers/"))
+		time.Sleep(3 * time.Hour)
+		synctest.Wait()
+		assert.Zero(t, d.keys("answers/"))
+		assert.Equal(t, map[string]int64{"billed": 1}, hear(3))
+	})
+}
+
+func TestTheLastLabelHolds(t *testing.T) {
+	t.Parallel()
+	d := newDisk()
+	l := open(t, d)
+	for i, alias := range []string{"Red", "", "Crimson"} {
+		r := spend(noon, uint64(i)+1, "ana", "1")
+		r.TeamAlias = alias
+		_, err := commit(l, r)
+		require.NoError(t, err)
+	}
+	for _, books := range []*Ledger{l, open(t, d.crash())} {
+		c, err := books.Contents(context.Background(), noon)
+		require.NoError(t, err)
+		require.Len(t, c.Rows, 1)
+		assert.Equal(t, "Crimson", c.Rows[0].TeamAlias)
+	}
+}

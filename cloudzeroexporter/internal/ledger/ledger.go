@@ -1,0 +1,125 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/extension/xextension/storage"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
+)
+
+const (
+	// maintainEvery is how often a failed commit is tried again without being
+	// asked, and how often hours are checkpointed, expired and let out of memory.
+	maintainEvery = 10 * time.Second
+	// checkpointAfter is how long changes stay in the journal only.
+	checkpointAfter = 5 * time.Minute
+	// maxJournalBytes and maxJournalEntries bound what a start reads again.
+	maxJournalBytes   = 8 << 20
+	maxJournalEntries = 4096
+	// idleAfter is how long an hour's contents stay in memory unused.
+	idleAfter = 15 * time.Minute
+	// maxUncommitted bounds the calls that memory has and the storage has not.
+	maxUncommitted = 200_000
+)
+
+// ErrBehind says that the storage has not taken anything for so long that the
+// books refuse more calls until it does.
+var ErrBehind = errors.New("the storage is behind")
+
+// Options are what the books need to know.
+type Options struct {
+	// Retention is how long an hour stays open for late data, from its end.
+	Retention time.Duration
+	// NeverPosted says that nothing will be posted, so that old hours may go
+	// although AnyCost does not hold them.
+	NeverPosted bool
+	// Logger gets what happens to the storage, never what a single span does.
+	Logger *zap.Logger
+	// Committed, if set, is told of every write: how long it took, and its error.
+	Committed func(time.Duration, error)
+}
+
+// Ledger is the books. See the package comment.
+type Ledger struct {
+	store store
+	opts  Options
+
+	wake    chan struct{} // capacity 1: something waits for a commit
+	stop    chan struct{} // closed by Close
+	stopped chan struct{} // closed when the writing goroutine has ended
+	closing sync.Once
+
+	mu         sync.Mutex // guards everything below
+	hours      map[billing.Hour]*hour
+	tombs      tombs
+	answers    answers
+	gone       cbf.Totals     // of all hours that were let go
+	gonePosted billing.Amount // what AnyCost held of them
+	pending    pending
+	writing    int     // calls in the commit that is being written
+	next       *flight // what waits for the next commit; nil when nothing does
+	flying     *flight // the commit that is being written; nil when none is
+	closed     bool
+
+	// Below is the writing goroutine's own.
+	journal    uint64    // number of the next entry
+	checkpoint uint64    // number of the first entry that no checkpoint contains
+	unsaved    int       // bytes of journal since the last checkpoint
+	saved      time.Time // of the last checkpoint
+	tried      time.Time // of the last attempt at one
+}
+
+// flight is one commit, and those who wait for it.
+type flight struct {
+	done chan struct{} // closed when err is set
+	err  error
+}
+
+// Open reads the books from client, or begins new ones when it holds none. The
+// client stays the caller's to close, after [Ledger.Close].
+func Open(ctx context.Context, client storage.Client, opts Options) (*Ledger, error) {
+	l := &Ledger{
+		store:   store{client},
+		opts:    opts,
+		wake:    make(chan struct{}, 1),
+		stop:    make(chan struct{}),
+		stopped: make(chan struct{}),
+		hours:   make(map[billing.Hour]*hour),
+		tombs:   make(tombs),
+		answers: newAnswers(),
+	}
+	if opts.Committed == nil {
+		l.opts.Committed = func(time.Duration, error) {}
+	}
+	if err := l.recover(ctx); err != nil {
+		return nil, fmt.Errorf("open the books: %w", err)
+	}
+	l.saved = time.Now()
+	go l.write()
+	return l, nil
+}
+
+// Close writes what is left and ends the writing goroutine. It may be called
+// more than once. When ctx ends first, what was acknowledged is safe, but the
+// next start has a longer journal to read.
+func (l *Ledger) Close(ctx context.Context) error {
+	l.closing.Do(func() {
+		l.mu.Lock()
+		l.closed = true
+		l.mu.Unlock()
+		close(l.stop)
+	})
+	select {
+	case <-l.stopped:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("close the books: %w", ctx.Err())
+	}
+}

@@ -1,0 +1,99 @@
+package ledger
+
+import "github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+
+// pending is what memory has and the journal has not.
+type pending struct {
+	changes []*change
+	answers []answer
+	// calls is the number of calls in it.
+	calls int
+}
+
+// change is what is pending of one hour.
+type change struct {
+	hour   *hour
+	rows   []*row
+	seen   []uint64
+	posted bool
+}
+
+// of returns the hour's change, which is made when it is the first.
+func (p *pending) of(h *hour) *change {
+	if h.pending == nil {
+		h.pending = &change{hour: h}
+		p.changes = append(p.changes, h.pending)
+	}
+	return h.pending
+}
+
+func (p *pending) empty() bool { return len(p.changes) == 0 && len(p.answers) == 0 }
+
+// take empties p and returns what was in it. From now on a change of the same
+// hours and rows is pending again.
+func (p *pending) take() pending {
+	taken := *p
+	*p = pending{}
+	for _, c := range taken.changes {
+		c.hour.pending = nil
+		for _, r := range c.rows {
+			r.pending = false
+		}
+	}
+	return taken
+}
+
+// restore puts back what was taken and could not be written.
+func (p *pending) restore(taken pending) {
+	for _, old := range taken.changes {
+		c := p.of(old.hour)
+		c.seen = append(c.seen, old.seen...)
+		c.posted = c.posted || old.posted
+		for _, r := range old.rows {
+			if !r.pending {
+				r.pending = true
+				c.rows = append(c.rows, r)
+			}
+		}
+	}
+	p.answers = append(p.answers, taken.answers...)
+	p.calls += taken.calls
+}
+
+// entry is the journal entry of what is pending.
+func (p *pending) entry() entry {
+	var e entry
+	for _, c := range p.changes {
+		s := storedChange{Hour: int64(c.hour.Hour), Revision: c.hour.Revision, Seen: packIDs(c.seen)}
+		for _, r := range c.rows {
+			s.Rows = append(s.Rows, r.stored())
+		}
+		if c.posted {
+			posted := storePosting(c.hour.Posted)
+			s.Posted = &posted
+		}
+		e.Hours = append(e.Hours, s)
+	}
+	e.Answers = storeAnswers(p.answers)
+	return e
+}
+
+// storeAnswers groups answers by the hour they were heard in.
+func storeAnswers(list []answer) []storedAnswers {
+	var stored []storedAnswers
+	at := make(map[billing.Hour]int)
+	for _, a := range list {
+		i, ok := at[a.heard]
+		if !ok {
+			i = len(stored)
+			at[a.heard] = i
+			stored = append(stored, storedAnswers{Heard: int64(a.heard)})
+		}
+		ids := &stored[i].Others
+		if a.fromProvider {
+			ids = &stored[i].FromProvider
+		}
+		*ids = append(*ids, packIDs([]uint64{a.id})...)
+	}
+	return stored
+}

@@ -1,0 +1,189 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+
+	"go.uber.org/zap"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
+)
+
+// recover reads the books as the last process left them: the head, the answers,
+// then the journal, which brings the hours along that it continues.
+func (l *Ledger) recover(ctx context.Context) error {
+	var h head
+	found, err := l.store.get(ctx, headKey, &h)
+	if err != nil {
+		return err
+	}
+	if found {
+		if err := l.readHead(&h); err != nil {
+			return err
+		}
+	}
+	if err := l.readAnswers(ctx); err != nil {
+		return err
+	}
+	return l.readJournal(ctx, h.Journal)
+}
+
+func (l *Ledger) readHead(h *head) error {
+	gone, err := h.Gone.totals()
+	if err != nil {
+		return err
+	}
+	posted, err := h.GonePosted.totals()
+	if err != nil {
+		return err
+	}
+	l.gone, l.gonePosted = gone, posted.Cost
+	for i := range h.Hours {
+		s, err := h.Hours[i].summary()
+		if err != nil {
+			return err
+		}
+		l.hours[s.Hour] = &hour{summary: s}
+	}
+	for _, at := range h.Tombs {
+		l.tombs[billing.Hour(at)] = struct{}{}
+	}
+	for heard, chunks := range h.AnswerChunks {
+		l.answers.chunks[billing.Hour(heard)] = chunks
+	}
+	return nil
+}
+
+func (l *Ledger) readAnswers(ctx context.Context) error {
+	for heard, chunks := range l.answers.chunks {
+		for chunk := range chunks {
+			key := answersKey(heard, chunk)
+			var stored storedAnswers
+			_, err := l.store.get(ctx, key, &stored)
+			if err == nil {
+				err = l.answers.restore(&stored)
+			}
+			if err = l.setAside(ctx, key, err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// readJournal applies all entries from number on.
+func (l *Ledger) readJournal(ctx context.Context, number uint64) error {
+	l.checkpoint = number
+	touched := make(map[*hour]bool)
+	for ; ; number++ {
+		var e entry
+		found, err := l.store.get(ctx, journalKey(number), &e)
+		if err == nil && !found {
+			break
+		}
+		if err == nil {
+			err = l.replay(ctx, &e, touched)
+		}
+		if err = l.setAside(ctx, journalKey(number), err); err != nil {
+			return err
+		}
+	}
+	l.journal = number
+	for h := range touched {
+		h.recount()
+	}
+	return nil
+}
+
+func (l *Ledger) replay(ctx context.Context, e *entry, touched map[*hour]bool) error {
+	for i := range e.Hours {
+		change := &e.Hours[i]
+		at := billing.Hour(change.Hour)
+		h, ok := l.hours[at]
+		if !ok {
+			h = &hour{summary: summary{Hour: at}, contents: newContents()}
+			l.hours[at] = h
+		}
+		touched[h] = true
+		if err := l.loadLocked(ctx, h); err != nil {
+			return err
+		}
+		if err := h.replay(change); err != nil {
+			return err
+		}
+	}
+	for i := range e.Answers {
+		if err := l.answers.restore(&e.Answers[i]); err != nil {
+			return err
+		}
+		l.answers.unsave(&e.Answers[i])
+	}
+	return nil
+}
+
+// replay applies what a journal entry says of the hour.
+func (h *hour) replay(c *storedChange) error {
+	h.changed = true
+	h.Revision = max(h.Revision, c.Revision)
+	for i := range c.Rows {
+		if err := h.restore(&c.Rows[i]); err != nil {
+			return err
+		}
+	}
+	if c.Posted != nil {
+		posted, err := c.Posted.posting()
+		if err != nil {
+			return err
+		}
+		h.Posted = posted
+	}
+	return unpackIDs(c.Seen, func(id uint64) {
+		if _, seen := h.seen[id]; !seen {
+			h.seen[id] = struct{}{}
+			h.unsaved = append(h.unsaved, id)
+		}
+	})
+}
+
+// recount adds up the rows anew.
+func (h *hour) recount() {
+	h.Totals = cbf.Totals{}
+	for _, r := range h.rows {
+		h.Totals = h.Totals.Add(r.totals)
+	}
+}
+
+// restore takes over stored answers.
+func (a *answers) restore(s *storedAnswers) error {
+	for ids, fromProvider := range map[*[]byte]bool{&s.FromProvider: true, &s.Others: false} {
+		err := unpackIDs(*ids, func(id uint64) {
+			a.heard[id] = answer{id: id, fromProvider: fromProvider, heard: billing.Hour(s.Heard)}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unsave marks restored answers as those that no chunk has.
+func (a *answers) unsave(s *storedAnswers) {
+	for _, ids := range [][]byte{s.FromProvider, s.Others} {
+		_ = unpackIDs(ids, func(id uint64) { a.unsaved = append(a.unsaved, a.heard[id]) }) // restore has checked it
+	}
+}
+
+// setAside puts an unreadable value where it does no harm, says so, and lets
+// the rest go on. Every other error is returned.
+func (l *Ledger) setAside(ctx context.Context, key string, err error) error {
+	if !errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNewer) {
+		return err
+	}
+	l.opts.Logger.Error("A value in the storage cannot be read and was put aside; calls in it may be missing from the books",
+		zap.String("key", key), zap.String("aside", asideKey(key)), zap.Error(err))
+	if err := l.store.putAside(ctx, key); err != nil {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,167 @@
+package ledger
+
+import (
+	"fmt"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
+)
+
+// The types of this file are what is on disk, as CBOR arrays: fields are added
+// at the end only, and none changes its meaning within a version. docs/format.md
+// explains them.
+
+// entry is one value of the journal: what one commit changed.
+type entry struct {
+	_       struct{} `cbor:",toarray"`
+	Hours   []storedChange
+	Answers []storedAnswers
+}
+
+// storedChange is what a commit changed in one hour. Its totals are absolute, so
+// that reading it twice is harmless.
+type storedChange struct {
+	_        struct{} `cbor:",toarray"`
+	Hour     int64
+	Revision uint64
+	Rows     []storedRow
+	Seen     []byte
+	Posted   *storedPosting
+}
+
+// storedRow is a row as it was at that time.
+type storedRow struct {
+	_                      struct{} `cbor:",toarray"`
+	Key                    []byte
+	TeamAlias, APIKeyAlias string
+	Totals                 storedTotals
+}
+
+type storedTotals struct {
+	_                                    struct{} `cbor:",toarray"`
+	Dollars, Femto                       uint64
+	Input, Output, CacheRead, CacheWrite uint64
+	Requests                             uint64
+}
+
+type storedPosting struct {
+	_              struct{} `cbor:",toarray"`
+	Revision       uint64
+	At             int64
+	Rows, Bytes    int
+	Dollars, Femto uint64
+}
+
+// storedAnswers are answers that were heard in one hour.
+type storedAnswers struct {
+	_                    struct{} `cbor:",toarray"`
+	Heard                int64
+	FromProvider, Others []byte
+}
+
+// storedSummary is an hour's summary, in the head.
+type storedSummary struct {
+	_          struct{} `cbor:",toarray"`
+	Hour       int64
+	Revision   uint64
+	Rows       int
+	Totals     storedTotals
+	Posted     storedPosting
+	SeenChunks int
+}
+
+// storedHour is the checkpoint of an hour.
+type storedHour struct {
+	_       struct{} `cbor:",toarray"`
+	Summary storedSummary
+	Rows    []storedRow
+}
+
+// head is the root of the books: what else there is to read.
+type head struct {
+	_            struct{} `cbor:",toarray"`
+	Journal      uint64   // number of the first entry that the checkpoints do not contain
+	Hours        []storedSummary
+	AnswerChunks map[int64]int // by hour of arrival
+	Tombs        []int64
+	Gone         storedTotals // of all hours that were let go
+	GonePosted   storedTotals // what AnyCost held of them
+}
+
+func (r *row) stored() storedRow {
+	return storedRow{
+		Key: []byte(r.key), TeamAlias: r.labels.TeamAlias, APIKeyAlias: r.labels.APIKeyAlias, Totals: storeTotals(r.totals),
+	}
+}
+
+func storeTotals(t cbf.Totals) storedTotals {
+	s := storedTotals{
+		Input: t.Tokens.Input, Output: t.Tokens.Output, CacheRead: t.Tokens.CacheRead, CacheWrite: t.Tokens.CacheWrite,
+		Requests: t.Requests,
+	}
+	s.Dollars, s.Femto = t.Cost.Parts()
+	return s
+}
+
+func (s *storedTotals) totals() (cbf.Totals, error) {
+	cost, err := billing.AmountOfParts(s.Dollars, s.Femto)
+	if err != nil {
+		return cbf.Totals{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	tokens := billing.Tokens{Input: s.Input, Output: s.Output, CacheRead: s.CacheRead, CacheWrite: s.CacheWrite}
+	return cbf.Totals{Cost: cost, Tokens: tokens, Requests: s.Requests}, nil
+}
+
+func storePosting(p Posting) storedPosting {
+	s := storedPosting{Revision: p.Revision, At: p.At, Rows: p.Rows, Bytes: p.Bytes}
+	s.Dollars, s.Femto = p.Cost.Parts()
+	return s
+}
+
+func (s *storedPosting) posting() (Posting, error) {
+	cost, err := billing.AmountOfParts(s.Dollars, s.Femto)
+	if err != nil {
+		return Posting{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return Posting{Revision: s.Revision, At: s.At, Rows: s.Rows, Bytes: s.Bytes, Cost: cost}, nil
+}
+
+func storeSummary(s *summary) storedSummary {
+	return storedSummary{
+		Hour: int64(s.Hour), Revision: s.Revision, Rows: s.Rows, Totals: storeTotals(s.Totals),
+		Posted: storePosting(s.Posted), SeenChunks: s.SeenChunks,
+	}
+}
+
+func (s *storedSummary) summary() (summary, error) {
+	totals, err := s.Totals.totals()
+	if err != nil {
+		return summary{}, err
+	}
+	posted, err := s.Posted.posting()
+	if err != nil {
+		return summary{}, err
+	}
+	return summary{
+		Hour: billing.Hour(s.Hour), Revision: s.Revision, Rows: s.Rows, Totals: totals,
+		Posted: posted, SeenChunks: s.SeenChunks,
+	}, nil
+}
+
+// restore takes over a stored row, new or known.
+func (h *hour) restore(s *storedRow) error {
+	totals, err := s.Totals.totals()
+	if err != nil {
+		return err
+	}
+	r, ok := h.rows[string(s.Key)]
+	if !ok {
+		if _, err := cbf.Key(s.Key).Dimensions(); err != nil {
+			return fmt.Errorf("%w: a row of hour %s: %w", ErrCorrupt, h.Hour, err)
+		}
+		r = h.open(cbf.Key(s.Key))
+	}
+	r.labels = cbf.Labels{TeamAlias: s.TeamAlias, APIKeyAlias: s.APIKeyAlias}
+	r.totals = totals
+	return nil
+}

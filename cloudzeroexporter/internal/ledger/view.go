@@ -1,0 +1,146 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
+)
+
+// Summary is what the books say of an hour without its rows.
+type Summary struct {
+	Hour billing.Hour
+	// Revision grows with every change of a row.
+	Revision uint64
+	Rows     int
+	Totals   cbf.Totals
+	// Posted is what AnyCost is known to hold; zero when it was never posted.
+	Posted Posting
+}
+
+// Unposted says whether AnyCost lacks something of the hour.
+func (s Summary) Unposted() bool { return s.Revision > s.Posted.Revision }
+
+// Closed says whether the hour was over, and settled, at the time now.
+func (s Summary) Closed(now time.Time, settle time.Duration) bool {
+	return !now.Before(s.Hour.End().Add(settle))
+}
+
+// Contents are an hour with its rows.
+type Contents struct {
+	Summary
+	Rows []cbf.Row
+}
+
+// Hours returns the summaries of all hours in the books, oldest first.
+func (l *Ledger) Hours() []Summary {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := make([]Summary, 0, len(l.hours))
+	for _, h := range l.hours {
+		all = append(all, h.summarize())
+	}
+	slices.SortFunc(all, func(a, b Summary) int { return cmp.Compare(a.Hour, b.Hour) })
+	return all
+}
+
+func (h *hour) summarize() Summary {
+	return Summary{Hour: h.Hour, Revision: h.Revision, Rows: h.Rows, Totals: h.Totals, Posted: h.Posted}
+}
+
+// Contents returns a copy of the hour as it is now, its rows in the order of
+// their keys. An hour that is not in the books has none.
+func (l *Ledger) Contents(ctx context.Context, at billing.Hour) (Contents, error) {
+	s, rows, err := l.copyRows(ctx, at)
+	if err != nil {
+		return Contents{}, err
+	}
+	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.key, b.key) })
+	c := Contents{Summary: s, Rows: make([]cbf.Row, len(rows))}
+	for i, r := range rows {
+		d, err := r.key.Dimensions()
+		if err != nil {
+			return Contents{}, err
+		}
+		c.Rows[i] = cbf.Row{Dimensions: d, Labels: r.labels, Totals: r.totals}
+	}
+	return c, nil
+}
+
+func (l *Ledger) copyRows(ctx context.Context, at billing.Hour) (Summary, []row, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h, ok := l.hours[at]
+	if !ok {
+		return Summary{Hour: at}, nil, nil
+	}
+	if err := l.loadLocked(ctx, h); err != nil {
+		return Summary{}, nil, err
+	}
+	rows := make([]row, 0, len(h.rows))
+	for _, r := range h.rows {
+		rows = append(rows, *r)
+	}
+	return h.summarize(), rows, nil
+}
+
+// MarkPosted records what AnyCost accepted, and returns when that is in storage.
+func (l *Ledger) MarkPosted(ctx context.Context, postings map[billing.Hour]Posting) error {
+	f, err := l.mark(ctx, postings)
+	if err != nil {
+		return err
+	}
+	return wait(ctx, f)
+}
+
+func (l *Ledger) mark(ctx context.Context, postings map[billing.Hour]Posting) (*flight, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, errClosed
+	}
+	for at, p := range postings {
+		h, ok := l.hours[at]
+		if !ok {
+			continue // it was let go meanwhile
+		}
+		if err := l.loadLocked(ctx, h); err != nil {
+			return nil, err
+		}
+		h.Posted, h.changed = p, true
+		l.pending.of(h).posted = true
+	}
+	return l.flightLocked(), nil
+}
+
+// Balance is what the books hold and have held, in all.
+type Balance struct {
+	// Read is the cost of every call in the books, those included that have
+	// left them; Posted is what AnyCost accepted of it.
+	Read, Posted billing.Amount
+	Hours, Rows  int
+	// Uncommitted is the number of calls that storage does not have yet.
+	Uncommitted int
+	// Identities is the number of calls and answers remembered in memory.
+	Identities int
+}
+
+// Balance returns the books' balance.
+func (l *Ledger) Balance() Balance {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := Balance{
+		Read: l.gone.Cost, Posted: l.gonePosted, Hours: len(l.hours),
+		Uncommitted: l.pending.calls + l.writing, Identities: len(l.answers.heard),
+	}
+	for _, h := range l.hours {
+		b.Read, b.Posted, b.Rows = b.Read.Add(h.Totals.Cost), b.Posted.Add(h.Posted.Cost), b.Rows+h.Rows
+		if h.contents != nil {
+			b.Identities += len(h.seen)
+		}
+	}
+	return b
+}
