@@ -24,6 +24,14 @@ type Summary struct {
 // Unposted says whether AnyCost lacks something of the hour.
 func (s Summary) Unposted() bool { return s.Revision > s.Posted.Revision }
 
+// Waiting is the cost that AnyCost lacks.
+func (s Summary) Waiting() billing.Amount {
+	if s.Totals.Cost.Cmp(s.Posted.Cost) < 0 {
+		return billing.Amount{} // the books have lost an unreadable piece
+	}
+	return s.Totals.Cost.Sub(s.Posted.Cost)
+}
+
 // Closed says whether the hour was over, and settled, at the time now.
 func (s Summary) Closed(now time.Time, settle time.Duration) bool {
 	return !now.Before(s.Hour.End().Add(settle))

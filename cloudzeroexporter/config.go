@@ -1,0 +1,230 @@
+package cloudzeroexporter
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/confighttp"
+	"go.opentelemetry.io/collector/config/configopaque"
+	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/confmap/xconfmap"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/console"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/usage"
+)
+
+// Config is the configuration of the exporter.
+type Config struct {
+	// HTTP is how AnyCost is reached; its endpoint is the API's base URL.
+	HTTP confighttp.ClientConfig `mapstructure:",squash"`
+	// APIKey is CloudZero's API key, with the scope to create billing drops.
+	APIKey configopaque.String `mapstructure:"api_key"`
+	// ConnectionID names the AnyCost Stream connection.
+	ConnectionID string `mapstructure:"connection_id"`
+	// Storage is the storage extension that keeps the books.
+	Storage *component.ID `mapstructure:"storage"`
+	// Timezone is the IANA name of the zone in which times without an offset
+	// are read and shown. Hours are UTC.
+	Timezone string `mapstructure:"timezone"`
+	// Export says when hours are posted.
+	Export ExportConfig `mapstructure:"export"`
+	// Rows says what separates two rows of an hour.
+	Rows RowsConfig `mapstructure:"rows"`
+	// Instrumentations are the sources whose spans are billed.
+	Instrumentations []string `mapstructure:"instrumentations"`
+	// Retention is how long an hour stays open for late data.
+	Retention time.Duration `mapstructure:"retention"`
+	// DryRun does everything but the post, and needs no credentials.
+	DryRun bool `mapstructure:"dry_run"`
+	// Console is the address for dry runs and exports on demand; off by default.
+	Console configoptional.Optional[ConsoleConfig] `mapstructure:"console"`
+}
+
+// ExportConfig says when hours are posted.
+type ExportConfig struct {
+	// Interval is the time between two rounds, at least a minute.
+	Interval time.Duration `mapstructure:"interval"`
+	// Settle is how long after its end an hour waits for late data.
+	Settle time.Duration `mapstructure:"settle"`
+}
+
+// RowsConfig says what separates two rows of an hour.
+type RowsConfig struct {
+	// SplitBy are the dimensions beyond provider, model and team.
+	SplitBy []string `mapstructure:"split_by"`
+	// TokenTags adds the hour's token counts as tags.
+	TokenTags bool `mapstructure:"token_tags"`
+}
+
+// ConsoleConfig is the exporter's own address.
+type ConsoleConfig struct {
+	// HTTP is the server: endpoint, TLS, auth extension, limits.
+	HTTP confighttp.ServerConfig `mapstructure:",squash"`
+	// Token is asked of every request. Without it, only loopback is served.
+	Token configopaque.String `mapstructure:"token"`
+}
+
+const (
+	defaultEndpoint = "https://api.cloudzero.com"
+	// defaultTimeout leaves AnyCost time for 4.5 MB.
+	defaultTimeout = 60 * time.Second
+	// shortInterval is below what AnyCost recommends.
+	shortInterval = time.Hour
+
+	defaultConsoleEndpoint = "localhost:8686"
+	maxConsoleBodyBytes    = 1 << 20
+)
+
+var (
+	_ component.Config    = (*Config)(nil)
+	_ xconfmap.Validator  = (*Config)(nil)
+	connectionIDPattern   = regexp.MustCompile(`^[A-Za-z0-9._~-]+$`)
+	errMissingCredentials = errors.New("CloudZero configuration missing. " +
+		"Please set CLOUDZERO_API_KEY and CLOUDZERO_CONNECTION_ID environment variables.") //nolint:staticcheck // LiteLLM's sentence, which people search for
+)
+
+func createDefaultConfig() component.Config {
+	client := confighttp.NewDefaultClientConfig()
+	client.Endpoint = defaultEndpoint
+	client.Timeout = defaultTimeout
+	server := confighttp.NewDefaultServerConfig()
+	server.NetAddr.Endpoint = defaultConsoleEndpoint
+	server.MaxRequestBodySize = maxConsoleBodyBytes
+	server.WriteTimeout = 0 // an export answers after its posts
+	return &Config{
+		HTTP:             client,
+		Timezone:         "UTC",
+		Export:           ExportConfig{Interval: time.Hour, Settle: 10 * time.Minute},
+		Rows:             RowsConfig{SplitBy: []string{cbf.Team, cbf.User}, TokenTags: true},
+		Instrumentations: []string{"litellm"},
+		Retention:        35 * 24 * time.Hour,
+		Console:          configoptional.Default(ConsoleConfig{HTTP: server}),
+	}
+}
+
+// Validate implements [xconfmap.Validator]. It names all that is wrong, each
+// with its key.
+func (c *Config) Validate() error {
+	return errors.Join(
+		c.validateConnection(),
+		c.validateStorage(),
+		keyError("timezone", c.validateTimezone()),
+		c.validateInstrumentations(),
+		c.validateRetention(),
+	)
+}
+
+func (c *Config) validateConnection() error {
+	var errs []error
+	switch {
+	case c.DryRun:
+	case c.APIKey == "" || c.ConnectionID == "":
+		errs = append(errs, errMissingCredentials)
+	case !connectionIDPattern.MatchString(c.ConnectionID):
+		errs = append(errs, keyError("connection_id", fmt.Errorf("%q is not a connection id", c.ConnectionID)))
+	}
+	if strings.ContainsFunc(string(c.APIKey), func(r rune) bool { return r <= ' ' || r > '~' }) {
+		errs = append(errs, keyError("api_key", errors.New("holds spaces, line breaks or other characters that no header takes")))
+	}
+	u, err := url.Parse(c.HTTP.Endpoint)
+	switch {
+	case err != nil:
+		errs = append(errs, keyError("endpoint", errors.New("is not a URL")))
+	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
+		errs = append(errs, keyError("endpoint", fmt.Errorf("%q is not an http or https URL", u.Redacted())))
+	}
+	if c.HTTP.Compression.IsCompressed() {
+		errs = append(errs, keyError("compression", errors.New("AnyCost does not document compressed bodies; leave it out")))
+	}
+	if c.HTTP.Timeout <= 0 {
+		errs = append(errs, keyError("timeout", fmt.Errorf("%s: a request must end at some time", c.HTTP.Timeout)))
+	}
+	for _, header := range []string{"Authorization", "Content-Type", "Content-Encoding"} {
+		if _, set := c.HTTP.Headers.Get(header); set {
+			errs = append(errs, keyError("headers", fmt.Errorf("%s is the exporter's own", header)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Config) validateStorage() error {
+	if c.Storage == nil && !c.DryRun {
+		return keyError("storage", errors.New("name a storage extension, such as file_storage: "+
+			"books that a restart forgets would erase what was posted before; only dry_run: true goes without"))
+	}
+	return nil
+}
+
+func (c *Config) validateTimezone() error {
+	if c.Timezone == "" {
+		return errors.New("is empty; use UTC or a name such as Europe/Berlin")
+	}
+	_, err := time.LoadLocation(c.Timezone)
+	return err
+}
+
+func (c *Config) validateInstrumentations() error {
+	if len(c.Instrumentations) == 0 {
+		return keyError("instrumentations", errors.New("name at least one, such as litellm"))
+	}
+	_, err := c.instrumentations()
+	return err
+}
+
+func (c *Config) instrumentations() ([]usage.Instrumentation, error) {
+	parsed := make([]usage.Instrumentation, len(c.Instrumentations))
+	for i, name := range c.Instrumentations {
+		var err error
+		if parsed[i], err = usage.ParseInstrumentation(name); err != nil {
+			return nil, keyError(fmt.Sprintf("instrumentations::%d", i), err)
+		}
+	}
+	return parsed, nil
+}
+
+func (c *Config) validateRetention() error {
+	if least := 24 * time.Hour; c.Retention < least {
+		return keyError("retention", fmt.Errorf("%s is too short for late data; use %s or more", c.Retention, least))
+	}
+	return nil
+}
+
+// Validate implements [xconfmap.Validator].
+func (c *ExportConfig) Validate() error {
+	var errs []error
+	if c.Interval < time.Minute {
+		errs = append(errs, keyError("interval", fmt.Errorf("%s is below a minute", c.Interval)))
+	}
+	if c.Settle < 0 || c.Settle > 24*time.Hour {
+		errs = append(errs, keyError("settle", fmt.Errorf("%s is not between 0s and 24h", c.Settle)))
+	}
+	return errors.Join(errs...)
+}
+
+// Validate implements [xconfmap.Validator].
+func (c *RowsConfig) Validate() error {
+	_, err := cbf.NewLayout(c.SplitBy)
+	return keyError("split_by", err)
+}
+
+// Validate implements [xconfmap.Validator].
+func (c *ConsoleConfig) Validate() error {
+	if endpoint := c.HTTP.NetAddr.Endpoint; !console.IsLoopback(endpoint) && c.Token == "" && !c.HTTP.Auth.HasValue() {
+		return keyError("token", fmt.Errorf("set a token, or auth, because others can reach %s; localhost goes without", endpoint))
+	}
+	return nil
+}
+
+func keyError(key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", key, err)
+}
+

@@ -1,0 +1,176 @@
+package anycost
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	// maxReplyBytes bounds what is read of an answer.
+	maxReplyBytes = 64 << 10
+	// maxMessageBytes bounds what is repeated of AnyCost's message.
+	maxMessageBytes = 500
+	// maxRetryAfter bounds how long a server can make us wait.
+	maxRetryAfter = time.Hour
+)
+
+// Client posts to one AnyCost Stream connection. It is safe for concurrent use,
+// but AnyCost is not: "does not support concurrent requests for the same
+// stream". One goroutine at a time may post.
+type Client struct {
+	http      *http.Client
+	drops     *url.URL
+	key       string
+	userAgent string
+}
+
+// Receipt is what AnyCost says it took.
+type Receipt struct {
+	DropID string `json:"drop_id"`
+	// RowCount is undocumented: the rows of the request, or of the month.
+	RowCount int `json:"row_count"`
+}
+
+// New returns a client for the connection. The endpoint is the API's base URL;
+// the key is sent as it is, without the word Bearer.
+func New(client *http.Client, endpoint, connectionID, apiKey, userAgent string) (*Client, error) {
+	base, err := url.Parse(endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("endpoint: %w", err)
+	}
+	own := *client
+	// A redirected POST would become a GET, and would carry the key elsewhere.
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{
+		http:      &own,
+		drops:     base.JoinPath("v2", "connections", "billing", "anycost", url.PathEscape(connectionID), "billing_drops"),
+		key:       apiKey,
+		userAgent: userAgent,
+	}, nil
+}
+
+// Post sends the drop. Every error is an [*Error].
+func (c *Client) Post(ctx context.Context, d *Drop) (Receipt, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.drops.String(), bytes.NewReader(d.body()))
+	if err != nil {
+		return Receipt{}, &Error{Class: Unavailable, Request: "POST " + c.drops.Redacted(), Err: err}
+	}
+	request.Header.Set("Content-Type", "application/json")
+	var reply struct {
+		Connection *Receipt `json:"connection"`
+	}
+	if err := c.do(request, &reply); err != nil {
+		return Receipt{}, err
+	}
+	if reply.Connection == nil {
+		return Receipt{}, &Error{
+			Class: Lost, Request: "POST " + c.drops.Redacted(), Status: http.StatusOK, Err: errors.New(`no "connection" in it`),
+		}
+	}
+	return *reply.Connection, nil
+}
+
+// do sends the request and decodes the answer of a 200 into reply.
+func (c *Client) do(request *http.Request, reply any) error {
+	request.Header.Set("Authorization", c.key)
+	request.Header.Set("User-Agent", c.userAgent)
+	failed := &Error{Request: request.Method + " " + request.URL.Redacted()}
+	response, err := c.http.Do(request)
+	if err != nil {
+		failed.Class, failed.Err = classOfFailure(err), withoutURL(err)
+		return failed
+	}
+	defer func() {
+		_, _ = io.CopyN(io.Discard, response.Body, maxReplyBytes) // lets the connection be used again
+		_ = response.Body.Close()
+	}()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxReplyBytes))
+	failed.Status = response.StatusCode
+	if response.StatusCode == http.StatusOK {
+		if err == nil {
+			err = json.Unmarshal(body, reply)
+		}
+		if err == nil {
+			return nil
+		}
+		failed.Class, failed.Err = Lost, err
+		return failed
+	}
+	failed.Class = classOf(response.StatusCode)
+	failed.Message = message(body)
+	failed.RetryAfter = retryAfter(response.Header.Get("Retry-After"), time.Now())
+	return failed
+}
+
+// classOfFailure tells a connection that never stood from an answer that never
+// came.
+func classOfFailure(err error) Class {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return Unavailable
+	}
+	return Lost
+}
+
+// withoutURL takes the URL off, which the Error has itself.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// message is what AnyCost says in one of its two forms, or the beginning of
+// what somebody else says.
+func message(body []byte) string {
+	var documented struct {
+		Message string `json:"message"`
+		Error   struct {
+			Message string `json:"message"`
+			Type    string `json:"type"`
+		} `json:"error"`
+	}
+	s := string(body)
+	if json.Unmarshal(body, &documented) == nil {
+		switch {
+		case documented.Error.Type != "":
+			s = documented.Error.Type + ": " + documented.Error.Message
+		case documented.Error.Message != "":
+			s = documented.Error.Message
+		case documented.Message != "":
+			s = documented.Message
+		}
+	}
+	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "\uFFFD")), " ")
+	if len(s) <= maxMessageBytes {
+		return s
+	}
+	end := maxMessageBytes
+	for !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "…"
+}
+
+// retryAfter reads the header, in seconds or as a date (RFC 9110, 10.2.3).
+func retryAfter(header string, now time.Time) time.Duration {
+	var wait time.Duration
+	if seconds, err := strconv.ParseUint(header, 10, 32); err == nil {
+		wait = time.Duration(seconds) * time.Second //nolint:gosec // 32 bits of seconds fit
+	} else if at, err := http.ParseTime(header); err == nil {
+		wait = at.Sub(now)
+	}
+	return min(max(wait, 0), maxRetryAfter)
+}

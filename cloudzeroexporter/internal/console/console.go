@@ -1,0 +1,124 @@
+package console
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/shipper"
+)
+
+// Exports is what the console asks of the exporter.
+type Exports interface {
+	// Export posts every hour that has unposted changes.
+	Export(context.Context) (shipper.Report, error)
+	// Preview visits those hours and posts nothing.
+	Preview(context.Context, func(ledger.Contents) error) error
+}
+
+// Options are what the console needs to know.
+type Options struct {
+	Format cbf.Format
+	// Token, if set, is asked of every request, as a bearer token.
+	Token string
+	// Loopback says that the console listens on this machine only; then it
+	// answers to this machine's names only.
+	Loopback bool
+	Logger   *zap.Logger
+}
+
+// Handler serves the console.
+func Handler(e Exports, opts Options) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("POST /cloudzero/dry-run", &dryRun{e, opts})
+	mux.Handle("POST /cloudzero/export", &export{e, opts})
+	// A page of another site must not make a browser post on its behalf.
+	sameOrigin := http.NewCrossOriginProtection()
+	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fail(w, opts.Logger, http.StatusForbidden, "requests from other sites are refused")
+	}))
+	return opts.onlyOwnHost(opts.onlyWithToken(sameOrigin.Handler(mux)))
+}
+
+// onlyWithToken refuses requests without the token, if there is one.
+func (o Options) onlyWithToken(next http.Handler) http.Handler {
+	if o.Token == "" {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !ok || subtle.ConstantTimeCompare([]byte(token), []byte(o.Token)) != 1 {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			fail(w, o.Logger, http.StatusUnauthorized, "the console's token is missing or wrong: send Authorization: Bearer <token>")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// onlyOwnHost keeps a foreign name that resolves to this machine (DNS rebinding)
+// from reaching a console that trusts everyone on it.
+func (o Options) onlyOwnHost(next http.Handler) http.Handler {
+	if !o.Loopback {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !IsLoopback(r.Host) {
+			fail(w, o.Logger, http.StatusForbidden, "the console answers to localhost only")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// IsLoopback says whether an address, with or without a port, is this machine's
+// own.
+func IsLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = strings.Trim(address, "[]")
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// noBody reads a request's body, which has no fields yet.
+func noBody(r *http.Request) error {
+	decoder := json.NewDecoder(r.Body)
+	decoder.DisallowUnknownFields()
+	var body struct{}
+	if err := decoder.Decode(&body); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
+}
+
+// problem is how errors look, as LiteLLM's do.
+type problem struct {
+	Error string `json:"error"`
+}
+
+func fail(w http.ResponseWriter, log *zap.Logger, status int, message string) {
+	reply(w, log, status, struct {
+		Detail problem `json:"detail"`
+	}{problem{message}})
+}
+
+func reply(w http.ResponseWriter, log *zap.Logger, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	if err := json.NewEncoder(w).Encode(body); err != nil {
+		log.Debug("An answer of the console did not reach its reader", zap.Error(err))
+	}
+}

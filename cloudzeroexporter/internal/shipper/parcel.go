@@ -1,0 +1,79 @@
+package shipper
+
+import (
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/anycost"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
+)
+
+// envelopeBytes is more than a body has around its rows.
+const envelopeBytes = 100
+
+// parcel is one hour, ready to be posted.
+type parcel struct {
+	ledger.Summary
+	// data is the hour's rows as JSON objects with commas between them; ends
+	// are the offsets behind each of them.
+	data []byte
+	ends []int
+}
+
+func wrap(f cbf.Format, c ledger.Contents) parcel {
+	p := parcel{Summary: c.Summary}
+	for i, r := range c.Rows {
+		if i > 0 {
+			p.data = append(p.data, ',')
+		}
+		p.data = f.AppendJSON(p.data, c.Hour, r)
+		p.ends = append(p.ends, len(p.data))
+	}
+	return p
+}
+
+// part is a run of an hour's rows.
+type part struct {
+	rows int
+	data []byte
+}
+
+// split cuts the hour into parts of at most limit bytes, or of one row.
+func (p parcel) split(limit int) []part {
+	var parts []part
+	begin, first := 0, 0
+	for i, end := range p.ends {
+		if end-begin > limit && i > first {
+			parts = append(parts, part{rows: i - first, data: p.data[begin:p.ends[i-1]]})
+			begin, first = p.ends[i-1]+len(","), i
+		}
+	}
+	return append(parts, part{rows: len(p.ends) - first, data: p.data[begin:]})
+}
+
+// load is hours of one month that go together into one body.
+type load struct {
+	parcels []parcel
+	bytes   int
+}
+
+// takes says whether the hour can go into the same body.
+func (l *load) takes(p parcel) bool {
+	return len(l.parcels) == 0 ||
+		p.Hour.Month() == l.month() && envelopeBytes+l.bytes+len(p.data)+len(",") <= anycost.MaxBodyBytes
+}
+
+func (l *load) add(p parcel) {
+	l.parcels = append(l.parcels, p)
+	l.bytes += len(p.data) + len(",")
+}
+
+func (l *load) month() billing.Month { return l.parcels[0].Hour.Month() }
+
+// dropOf packs hours of one month into one drop that replaces them.
+func dropOf(parcels []parcel) *anycost.Drop {
+	d := anycost.NewDrop(parcels[0].Hour.Month(), anycost.ReplaceHourly)
+	for _, p := range parcels {
+		d.Add(len(p.ends), p.data)
+	}
+	return d
+}

@@ -1,0 +1,71 @@
+package shipper
+
+import (
+	"time"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
+)
+
+// Report is what an export did.
+type Report struct {
+	Posted []PostedHour `json:"posted"`
+	Held   []HeldHour   `json:"held"`
+}
+
+// PostedHour is an hour that AnyCost has accepted.
+type PostedHour struct {
+	Hour billing.Hour   `json:"hour"`
+	Rows int            `json:"rows"`
+	Cost billing.Amount `json:"cost"`
+}
+
+// HeldHour is an hour that AnyCost refuses. Its Cost is what AnyCost lacks of it.
+type HeldHour struct {
+	Hour   billing.Hour   `json:"hour"`
+	Rows   int            `json:"rows"`
+	Cost   billing.Amount `json:"cost"`
+	Reason string         `json:"reason"`
+
+	revision uint64
+}
+
+// State is what gauges and the console show.
+type State struct {
+	// Due is the number of closed hours that AnyCost lacks something of, held
+	// ones included; OldestDue is when the first of them became due.
+	Due       int
+	OldestDue time.Time
+	Held      []HeldHour
+	// LastPost is the time of the last accepted drop, NextRound that of the
+	// next attempt; zero when there was or is none.
+	LastPost, NextRound time.Time
+	// LastError is why the last round stopped; nil when it did not.
+	LastError error
+}
+
+// State returns the shipper's state at the time now.
+func (s *Shipper) State(now time.Time) State {
+	hours := s.books.Hours()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	state := State{LastPost: s.lastPost, NextRound: s.nextRound, LastError: s.lastError}
+	for _, h := range hours {
+		if held, ok := s.held[h.Hour]; ok {
+			state.Held = append(state.Held, held)
+		}
+		if s.dueLocked(h, now) {
+			if state.Due++; state.Due == 1 {
+				state.OldestDue = h.Hour.End().Add(s.opts.Settle)
+			}
+		}
+	}
+	return state
+}
+
+// dueLocked says whether the hour has closed and AnyCost lacks something of it,
+// or may yet be made to.
+func (s *Shipper) dueLocked(h ledger.Summary, now time.Time) bool {
+	lost, doubt := s.doubts[h.Hour]
+	return h.Closed(now, s.opts.Settle) && (h.Unposted() || doubt && now.Sub(lost) >= lateEffect)
+}

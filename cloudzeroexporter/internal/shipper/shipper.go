@@ -1,0 +1,287 @@
+package shipper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v7"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/anycost"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
+)
+
+const (
+	firstRetry = 2 * time.Second
+	// lastRetry bounds the wait between two attempts while AnyCost is away.
+	lastRetry = 5 * time.Minute
+	// lateEffect is how long after a lost answer its request may take effect.
+	lateEffect = 15 * time.Minute
+)
+
+var (
+	// ErrDryRun says that a dry run posts nothing.
+	ErrDryRun = errors.New("this is a dry run (dry_run: true): nothing is posted")
+	// ErrStopped says that the shipper is not running.
+	ErrStopped = errors.New("the exporter is shutting down")
+)
+
+// Options are what the shipper needs to know.
+type Options struct {
+	// Interval is the time between two rounds, Settle how long after its end
+	// an hour becomes due.
+	Interval, Settle time.Duration
+	// Instance makes the rounds of different instances fall on different
+	// minutes; the same instance keeps its own.
+	Instance string
+	Format   cbf.Format
+	Logger   *zap.Logger
+	// Posted is told of every request: its result and how long it took.
+	Posted func(result string, took time.Duration)
+	// Status is told how a round ended: nil when it did not have to stop.
+	Status func(error)
+}
+
+// Shipper posts the books to AnyCost. See the package comment.
+type Shipper struct {
+	books  *ledger.Ledger
+	client *anycost.Client // nil in a dry run
+	opts   Options
+
+	cancel  context.CancelFunc
+	done    chan struct{}
+	exports chan chan exported
+	backoff *backoff.ExponentialBackOff // the goroutine's own
+
+	mu        sync.Mutex // guards everything below
+	held      map[billing.Hour]HeldHour
+	doubts    map[billing.Hour]time.Time // when an answer was lost
+	shown     map[billing.Hour]uint64    // revisions that a dry run has summed up
+	lastPost  time.Time
+	nextRound time.Time
+	lastError error
+}
+
+// exported is the answer to who asked for an export.
+type exported struct {
+	report Report
+	err    error
+}
+
+// New returns a shipper for the books. Without a client it only says what it
+// would post.
+func New(books *ledger.Ledger, client *anycost.Client, opts Options) *Shipper {
+	b := backoff.NewExponentialBackOff()
+	b.InitialInterval, b.MaxInterval = firstRetry, lastRetry
+	return &Shipper{
+		books: books, client: client, opts: opts,
+		done:    make(chan struct{}),
+		exports: make(chan chan exported),
+		backoff: b,
+		held:    make(map[billing.Hour]HeldHour),
+		doubts:  make(map[billing.Hour]time.Time),
+		shown:   make(map[billing.Hour]uint64),
+	}
+}
+
+// Start begins with a round at once, for what an earlier process left.
+func (s *Shipper) Start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	go s.run(ctx)
+}
+
+// Shutdown ends the goroutine. A request that is under way is given up; its
+// hours stay due.
+func (s *Shipper) Shutdown(ctx context.Context) error {
+	if s.cancel == nil {
+		return nil
+	}
+	s.cancel()
+	select {
+	case <-s.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stop posting: %w", ctx.Err())
+	}
+}
+
+// Export posts every hour that AnyCost lacks something of, the open hour and
+// held ones included, and returns after that. The error is why it had to stop;
+// the report says how far it came. When ctx ends first, the export goes on.
+func (s *Shipper) Export(ctx context.Context) (Report, error) {
+	if s.client == nil {
+		return Report{}, ErrDryRun
+	}
+	answer := make(chan exported, 1)
+	select {
+	case s.exports <- answer:
+	case <-s.done:
+		return Report{}, ErrStopped
+	case <-ctx.Done():
+		return Report{}, ctx.Err()
+	}
+	select {
+	case e := <-answer:
+		return e.report, e.err
+	case <-s.done:
+		return Report{}, ErrStopped
+	case <-ctx.Done():
+		return Report{}, ctx.Err()
+	}
+}
+
+// Preview visits the hours, with their rows, that an export would post now.
+func (s *Shipper) Preview(ctx context.Context, visit func(ledger.Contents) error) error {
+	for _, h := range s.unposted() {
+		c, err := s.books.Contents(ctx, h.Hour)
+		if err != nil {
+			return err
+		}
+		if err := visit(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Shipper) run(ctx context.Context) {
+	defer close(s.done)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+			timer.Reset(s.scheduled(ctx))
+		case answer := <-s.exports:
+			report, err := s.round(ctx, s.unposted())
+			answer <- exported{report, err}
+		}
+	}
+}
+
+// scheduled makes a round and returns the time until the next.
+func (s *Shipper) scheduled(ctx context.Context) time.Duration {
+	var err error
+	if s.client == nil {
+		s.summarize()
+	} else {
+		_, err = s.round(ctx, s.due())
+	}
+	wait := s.pause(err, time.Now())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nextRound = time.Now().Add(wait)
+	return wait
+}
+
+// round posts the hours and keeps how it ended.
+func (s *Shipper) round(ctx context.Context, hours []ledger.Summary) (Report, error) {
+	r := round{Shipper: s, report: Report{Posted: []PostedHour{}, Held: []HeldHour{}}}
+	err := r.shipAll(ctx, hours)
+	if ctx.Err() != nil {
+		return r.report, ErrStopped
+	}
+	s.mu.Lock()
+	s.lastError = err
+	s.mu.Unlock()
+	if err != nil {
+		s.opts.Logger.Warn("Posting to AnyCost stopped; nothing is lost, and the hours stay due", zap.Error(err))
+	}
+	if len(r.report.Posted) > 0 {
+		s.opts.Logger.Info("Posted to AnyCost", zap.Int("hours", len(r.report.Posted)),
+			zap.Stringer("first", r.report.Posted[0].Hour), zap.Int("rows", r.report.rows()), zap.Stringer("cost", r.report.cost()))
+	}
+	s.opts.Status(err)
+	return r.report.sorted(), err
+}
+
+// pause is how long to wait after a round that ended so.
+func (s *Shipper) pause(err error, now time.Time) time.Duration {
+	var e *anycost.Error
+	if errors.As(err, &e) && (e.Class == anycost.Unavailable || e.Class == anycost.Lost) {
+		return max(s.backoff.NextBackOff(), e.RetryAfter)
+	}
+	// Done, or nothing that a little patience cures.
+	s.backoff.Reset()
+	return untilRound(now, s.opts.Interval, s.opts.Instance)
+}
+
+// untilRound is the time to the next multiple of interval, moved by what the
+// instance's name makes of it: not every collector posts at the full hour.
+func untilRound(now time.Time, interval time.Duration, instance string) time.Duration {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(instance))
+	offset := time.Duration(h.Sum64() % uint64(interval)) //nolint:gosec // positive, and below interval
+	next := now.Add(-offset).Truncate(interval).Add(interval + offset)
+	return next.Sub(now)
+}
+
+// due are the hours that a round posts: closed, settled, and not held as they
+// are.
+func (s *Shipper) due() []ledger.Summary {
+	now := time.Now()
+	return s.selected(func(h ledger.Summary) bool {
+		held, ok := s.held[h.Hour]
+		return s.dueLocked(h, now) && !(ok && held.revision == h.Revision)
+	})
+}
+
+// unposted are the hours that an export posts.
+func (s *Shipper) unposted() []ledger.Summary {
+	return s.selected(func(h ledger.Summary) bool { return h.Unposted() })
+}
+
+func (s *Shipper) selected(choose func(ledger.Summary) bool) []ledger.Summary {
+	hours := s.books.Hours()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var chosen []ledger.Summary
+	for _, h := range hours {
+		if choose(h) {
+			chosen = append(chosen, h)
+		}
+	}
+	return chosen
+}
+
+// summarize says what a dry run's round would have posted.
+func (s *Shipper) summarize() {
+	now := time.Now()
+	hours := s.selected(func(h ledger.Summary) bool { return s.dueLocked(h, now) && s.shown[h.Hour] != h.Revision })
+	var (
+		cost   billing.Amount
+		rows   int
+		tokens uint64
+	)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, h := range hours {
+		cost, rows, tokens = cost.Add(h.Totals.Cost), rows+h.Rows, tokens+h.Totals.Tokens.Total()
+		s.shown[h.Hour] = h.Revision
+	}
+	s.opts.Logger.Info("Dry run: this round would have posted",
+		zap.Int("hours", len(hours)), zap.Int("rows", rows), zap.Stringer("cost", cost), zap.Uint64("tokens", tokens))
+}
+
+func (r Report) rows() (n int) {
+	for _, p := range r.Posted {
+		n += p.Rows
+	}
+	return n
+}
+
+func (r Report) cost() (sum billing.Amount) {
+	for _, p := range r.Posted {
+		sum = sum.Add(p.Cost)
+	}
+	return sum
+}
