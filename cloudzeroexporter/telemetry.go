@@ -1,0 +1,121 @@
+package cloudzeroexporter
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/metadata"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/shipper"
+)
+
+// telemetry is the exporter's own metrics. Money is added up exactly in the
+// books and becomes a double only when somebody looks.
+type telemetry struct {
+	builder  *metadata.TelemetryBuilder
+	outcomes [billing.Outcomes]metric.MeasurementOption
+}
+
+func newTelemetry(set component.TelemetrySettings) (*telemetry, error) {
+	builder, err := metadata.NewTelemetryBuilder(set)
+	if err != nil {
+		return nil, err
+	}
+	t := &telemetry{builder: builder}
+	for o := range t.outcomes {
+		t.outcomes[o] = metric.WithAttributeSet(attribute.NewSet(attribute.String("outcome", billing.Outcome(o).String())))
+	}
+	return t, nil
+}
+
+// count adds what became of a batch.
+func (t *telemetry) count(ctx context.Context, tally ledger.Tally) {
+	for o, spans := range tally.Spans {
+		if spans > 0 {
+			t.builder.ExporterCloudzeroSpans.Add(ctx, spans, t.outcomes[o])
+		}
+		if tokens := tally.Tokens[o]; tokens > 0 {
+			t.builder.ExporterCloudzeroTokens.Add(ctx, int64(tokens), t.outcomes[o]) //nolint:gosec // bounded by billing.MaxTokens
+		}
+	}
+	if tally.Corrected > 0 {
+		t.builder.ExporterCloudzeroClockCorrections.Add(ctx, tally.Corrected)
+	}
+}
+
+func (t *telemetry) committed(took time.Duration, err error) {
+	t.builder.ExporterCloudzeroCommitDuration.Record(context.Background(), took.Seconds(),
+		metric.WithAttributes(attribute.Bool("success", err == nil)))
+}
+
+func (t *telemetry) posted(result string, took time.Duration) {
+	t.builder.ExporterCloudzeroPosts.Add(context.Background(), 1, metric.WithAttributes(attribute.String("result", result)))
+	t.builder.ExporterCloudzeroPostDuration.Record(context.Background(), took.Seconds())
+}
+
+// observe makes the gauges read the books and the shipper, until shutdown.
+func (t *telemetry) observe(books *ledger.Ledger, s *shipper.Shipper) error {
+	integers := []struct {
+		register func(metric.Int64Callback) error
+		read     func() int
+	}{
+		{t.builder.RegisterExporterCloudzeroHoursCallback, func() int { return books.Balance().Hours }},
+		{t.builder.RegisterExporterCloudzeroRowsCallback, func() int { return books.Balance().Rows }},
+		{t.builder.RegisterExporterCloudzeroIdentitiesCallback, func() int { return books.Balance().Identities }},
+		{t.builder.RegisterExporterCloudzeroUncommittedCallsCallback, func() int { return books.Balance().Uncommitted }},
+		{t.builder.RegisterExporterCloudzeroDueHoursCallback, func() int { return s.State(time.Now()).Due }},
+		{t.builder.RegisterExporterCloudzeroHeldHoursCallback, func() int { return len(s.State(time.Now()).Held) }},
+	}
+	for _, gauge := range integers {
+		err := gauge.register(func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(int64(gauge.read()))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	doubles := []struct {
+		register func(metric.Float64Callback) error
+		read     func() float64
+	}{
+		{t.builder.RegisterExporterCloudzeroCostReadCallback, func() float64 { return books.Balance().Read.Float64() }},
+		{t.builder.RegisterExporterCloudzeroCostPostedCallback, func() float64 { return books.Balance().Posted.Float64() }},
+		{t.builder.RegisterExporterCloudzeroHeldCostCallback, func() float64 { return heldCost(s.State(time.Now())).Float64() }},
+		{t.builder.RegisterExporterCloudzeroOldestDueHourAgeCallback, func() float64 { return dueFor(s, time.Now()).Seconds() }},
+	}
+	for _, gauge := range doubles {
+		err := gauge.register(func(_ context.Context, o metric.Float64Observer) error {
+			o.Observe(gauge.read())
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shutdown lets go of the gauges. It may be called more than once.
+func (t *telemetry) shutdown() { t.builder.Shutdown() }
+
+func heldCost(state shipper.State) (sum billing.Amount) {
+	for _, h := range state.Held {
+		sum = sum.Add(h.Cost)
+	}
+	return sum
+}
+
+// dueFor is how long the oldest due hour has been due.
+func dueFor(s *shipper.Shipper, now time.Time) time.Duration {
+	state := s.State(now)
+	if state.Due == 0 {
+		return 0
+	}
+	return now.Sub(state.OldestDue)
+}
