@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/config/configopaque"
 	"go.opentelemetry.io/collector/config/configoptional"
-	"go.opentelemetry.io/collector/confmap/xconfmap"
+	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/console"
@@ -82,10 +82,10 @@ const (
 )
 
 var (
-	_ component.Config    = (*Config)(nil)
-	_ xconfmap.Validator  = (*Config)(nil)
-	connectionIDPattern   = regexp.MustCompile(`^[A-Za-z0-9._~-]+$`)
-	errMissingCredentials = errors.New("CloudZero configuration missing. " +
+	_                     component.Config  = (*Config)(nil)
+	_                     confmap.Validator = (*Config)(nil)
+	connectionIDPattern                     = regexp.MustCompile(`^[A-Za-z0-9._~-]+$`)
+	errMissingCredentials                   = errors.New("CloudZero configuration missing. " +
 		"Please set CLOUDZERO_API_KEY and CLOUDZERO_CONNECTION_ID environment variables.") //nolint:staticcheck // LiteLLM's sentence, which people search for
 )
 
@@ -108,7 +108,7 @@ func createDefaultConfig() component.Config {
 	}
 }
 
-// Validate implements [xconfmap.Validator]. It names all that is wrong, each
+// Validate implements [confmap.Validator]. It names all that is wrong, each
 // with its key.
 func (c *Config) Validate() error {
 	return errors.Join(
@@ -195,7 +195,7 @@ func (c *Config) validateRetention() error {
 	return nil
 }
 
-// Validate implements [xconfmap.Validator].
+// Validate implements [confmap.Validator].
 func (c *ExportConfig) Validate() error {
 	var errs []error
 	if c.Interval < time.Minute {
@@ -207,13 +207,13 @@ func (c *ExportConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Validate implements [xconfmap.Validator].
+// Validate implements [confmap.Validator].
 func (c *RowsConfig) Validate() error {
 	_, err := cbf.NewLayout(c.SplitBy)
 	return keyError("split_by", err)
 }
 
-// Validate implements [xconfmap.Validator].
+// Validate implements [confmap.Validator].
 func (c *ConsoleConfig) Validate() error {
 	if endpoint := c.HTTP.NetAddr.Endpoint; !console.IsLoopback(endpoint) && c.Token == "" && !c.HTTP.Auth.HasValue() {
 		return keyError("token", fmt.Errorf("set a token, or auth, because others can reach %s; localhost goes without", endpoint))
@@ -227,4 +227,3 @@ func keyError(key string, err error) error {
 	}
 	return fmt.Errorf("%s: %w", key, err)
 }
-

@@ -184,4 +184,3 @@ func (e *cloudzeroExporter) shutdown(ctx context.Context) error {
 	}
 	return errors.Join(errs...)
 }
-

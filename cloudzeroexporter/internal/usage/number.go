@@ -1,0 +1,151 @@
+package usage
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+)
+
+// maxCost is the largest cost that is believed of one call, in dollars. A
+// larger one is not a price but a mistake.
+const maxCost = 1_000_000
+
+// number is an attribute that should hold a number. It is read only if asked.
+type number struct {
+	value pcommon.Value
+	known bool
+}
+
+func numberOf(value pcommon.Value) number { return number{value, true} }
+
+// present says whether anything is there: LiteLLM writes "" for nothing, and
+// Python's str() of nothing is None.
+func (n number) present() bool {
+	if !n.known {
+		return false
+	}
+	switch n.value.Type() {
+	case pcommon.ValueTypeEmpty:
+		return false
+	case pcommon.ValueTypeStr:
+		s := n.value.Str()
+		return s != "" && s != "None"
+	default:
+		return true
+	}
+}
+
+// amount reads the number as dollars. What is no number is an error.
+func (n number) amount() (billing.Amount, error) {
+	switch n.value.Type() {
+	case pcommon.ValueTypeDouble:
+		return believed(billing.AmountOf(n.value.Double()))
+	case pcommon.ValueTypeInt:
+		i := n.value.Int()
+		if i < 0 {
+			return billing.Amount{}, billing.ErrNegative
+		}
+		return believed(billing.AmountOfParts(uint64(i), 0))
+	case pcommon.ValueTypeStr:
+		return believed(billing.ParseAmount(strings.TrimSpace(n.value.Str())))
+	default:
+		return billing.Amount{}, billing.ErrNotAmount
+	}
+}
+
+func believed(a billing.Amount, err error) (billing.Amount, error) {
+	if dollars, _ := a.Parts(); err == nil && dollars > maxCost {
+		return billing.Amount{}, billing.ErrTooLarge
+	}
+	return a, err
+}
+
+// isZero says that the number is 0, absent, or no amount of money.
+func (n number) isZero() bool {
+	if n.known && n.value.Type() == pcommon.ValueTypeDouble {
+		return !(n.value.Double() > 0)
+	}
+	if !n.present() {
+		return true
+	}
+	a, err := n.amount()
+	return err != nil || a.IsZero()
+}
+
+// count reads the number as a count of tokens. What is no count is 0: a call
+// is billed by its cost, and a wrong count must not keep it from the bill.
+func (n number) count() uint64 {
+	if !n.known {
+		return 0
+	}
+	switch n.value.Type() {
+	case pcommon.ValueTypeInt:
+		return believedCount(float64(n.value.Int()))
+	case pcommon.ValueTypeDouble:
+		return believedCount(n.value.Double())
+	case pcommon.ValueTypeStr:
+		f, err := strconv.ParseFloat(strings.TrimSpace(n.value.Str()), 64)
+		if err != nil {
+			return 0
+		}
+		return believedCount(f)
+	default:
+		return 0
+	}
+}
+
+func believedCount(f float64) uint64 {
+	if f > 0 && f <= billing.MaxTokens && f == math.Trunc(f) {
+		return uint64(f)
+	}
+	return 0
+}
+
+// firstCount is the first of the numbers that is present, as a count.
+func firstCount(numbers ...number) uint64 {
+	for _, n := range numbers {
+		if n.present() {
+			return n.count()
+		}
+	}
+	return 0
+}
+
+// price is the one cost of a call.
+type price struct {
+	amount  billing.Amount
+	present bool
+	err     error // why what is present is no amount of money
+}
+
+// price is the first of the candidates that is present, never a sum of parts.
+func (c *collector) price() price {
+	for _, n := range [...]*number{&c.costTotal, &c.costGenAI, &c.costUsage, &c.costLLM} {
+		if n.present() {
+			a, err := n.amount()
+			return price{a, true, err}
+		}
+	}
+	return price{}
+}
+
+// outcome is what becomes of a call with this price that is told for the first
+// time, unless LiteLLM's response cache answered it.
+func (p price) outcome(failed bool) billing.Outcome {
+	switch {
+	case p.err != nil:
+		return billing.Invalid
+	case failed && p.amount.IsZero():
+		return billing.Failed
+	case !p.present:
+		return billing.Unpriced
+	case p.amount.IsZero():
+		return billing.Free
+	default:
+		return billing.Billed
+	}
+}

@@ -1,0 +1,79 @@
+package usage
+
+import (
+	"encoding/base64"
+	"strings"
+)
+
+// deployment is the provider, by LiteLLM's name for it, and the model that was
+// really called.
+func (c *collector) deployment() (provider, model string) {
+	if prefix, rest, found := strings.Cut(c.providerModel, "/"); found && prefix != "" && rest != "" {
+		return bounded(prefix), bounded(rest)
+	}
+	return liteLLMName(first(c.system, c.providerName)), first(c.providerModel, c.requestModel, c.responseModel)
+}
+
+// liteLLMName turns a provider's name by OpenTelemetry's conventions back into
+// LiteLLM's, so that both dialects give one provider.
+// https://opentelemetry.io/docs/specs/semconv/registry/attributes/gen-ai/
+func liteLLMName(provider string) string {
+	switch provider {
+	case "aws.bedrock":
+		return "bedrock"
+	case "azure.ai.openai":
+		return "azure"
+	case "azure.ai.inference":
+		return "azure_ai"
+	case "gcp.vertex_ai":
+		return "vertex_ai"
+	case "gcp.gemini":
+		return "gemini"
+	case "mistral_ai":
+		return "mistral"
+	case "x_ai":
+		return "xai"
+	case "ibm.watsonx.ai":
+		return "watsonx"
+	default:
+		return provider
+	}
+}
+
+// guessProvider finds the provider of a call that does not name it, as
+// releases before mid 2026 do not for embeddings, images, the Responses API and
+// /v1/messages.
+func (c *collector) guessProvider(hidden hiddenParams, model string) string {
+	if provider, rest, found := strings.Cut(hidden.modelName, "/"); found && rest == model {
+		return bounded(provider)
+	}
+	if provider := providerInResponseID(c.responseID); provider != "" {
+		return bounded(provider)
+	}
+	if c.requestType == "anthropic_messages" && strings.HasPrefix(model, "claude-") {
+		return "anthropic"
+	}
+	return ""
+}
+
+// providerInResponseID reads the provider out of the ids that LiteLLM gives to
+// answers of the Responses API: resp_ and, in base64,
+// litellm:custom_llm_provider:openai;model_id:…;response_id:….
+func providerInResponseID(id string) string {
+	encoded, found := strings.CutPrefix(id, "resp_")
+	if !found {
+		return ""
+	}
+	const most = 256 // of base64's characters; what is sought comes first
+	encoded = encoded[:min(len(encoded), most)&^3]
+	text, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(encoded, "="))
+	if err != nil {
+		return ""
+	}
+	rest, found := strings.CutPrefix(string(text), "litellm:custom_llm_provider:")
+	if !found {
+		return ""
+	}
+	provider, _, _ := strings.Cut(rest, ";")
+	return provider
+}
