@@ -17,6 +17,8 @@ type hiddenParams struct {
 	fromProvider bool
 	// modelName is the deployment's, in releases before mid 2026.
 	modelName string
+	// apiBase is the URL that was called.
+	apiBase string
 }
 
 // parseHidden reads the text in one pass. It takes what it can from a text
@@ -30,6 +32,8 @@ func parseHidden(text string) (h hiddenParams) {
 			h.cacheKey = value.Type == gjson.String && value.Str != "" || value.Type == gjson.Number || value.Type == gjson.True
 		case "litellm_model_name":
 			h.modelName = value.Str
+		case "api_base":
+			h.apiBase = value.Str
 		case "additional_headers":
 			h.fromProvider = value.IsObject() && len(strings.TrimSpace(value.Raw)) > len("{}")
 		}

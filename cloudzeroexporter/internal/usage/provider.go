@@ -2,6 +2,7 @@ package usage
 
 import (
 	"encoding/base64"
+	"regexp"
 	"strings"
 )
 
@@ -50,10 +51,26 @@ func (c *collector) guessProvider(hidden hiddenParams, model string) string {
 	if provider := providerInResponseID(c.responseID); provider != "" {
 		return bounded(provider)
 	}
-	if c.requestType == "anthropic_messages" && strings.HasPrefix(model, "claude-") {
-		return "anthropic"
+	if c.requestType == "anthropic_messages" {
+		return providerOfModel(model, hidden.apiBase)
 	}
 	return ""
+}
+
+var openAIModels = regexp.MustCompile(`^(gpt-|chatgpt-|o[1-9](-|$))`)
+
+// providerOfModel knows who sells the models that /v1/messages is used with.
+func providerOfModel(model, apiBase string) string {
+	switch {
+	case strings.HasPrefix(model, "claude-"):
+		return "anthropic"
+	case !openAIModels.MatchString(model):
+		return ""
+	case strings.Contains(apiBase, ".azure.com"):
+		return "azure"
+	default:
+		return "openai"
+	}
 }
 
 // providerInResponseID reads the provider out of the ids that LiteLLM gives to

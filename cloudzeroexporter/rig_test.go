@@ -1,0 +1,139 @@
+package cloudzeroexporter
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/config/configauth"
+	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/exporter/exportertest"
+	"go.opentelemetry.io/collector/extension/extensionauth"
+	"go.opentelemetry.io/collector/extension/xextension/storage"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/anycosttest"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/metadata"
+)
+
+const (
+	testKey        = "a-secret-key"
+	testConnection = "connection-1"
+)
+
+var (
+	diskID  = component.MustNewID("disk")
+	localID = component.MustNewID("local")
+)
+
+// rig is an exporter with everything that it touches: a stand-in AnyCost that
+// is reached without a network, a storage that survives the exporter, and a
+// host.
+type rig struct {
+	t       *testing.T
+	cfg     *Config
+	anycost *anycosttest.Server
+	disk    *memory
+	host    *rigHost
+	logs    *observer.ObservedLogs
+	metrics *componenttest.Telemetry
+	set     exporter.Settings
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	r := &rig{
+		t:       t,
+		anycost: anycosttest.New(anycosttest.Config{APIKey: testKey, ConnectionID: testConnection}),
+		disk:    newMemory(),
+		metrics: componenttest.NewTelemetry(),
+	}
+	t.Cleanup(r.anycost.Close)
+	r.cfg = createDefaultConfig().(*Config)
+	r.cfg.APIKey, r.cfg.ConnectionID, r.cfg.Storage = testKey, testConnection, &diskID
+	r.cfg.HTTP.Auth = configoptional.Some(configauth.Config{AuthenticatorID: localID})
+	r.host = &rigHost{extensions: map[component.ID]component.Component{
+		diskID:  &diskExtension{disk: r.disk},
+		localID: &localExtension{transport: r.anycost.Transport()},
+	}}
+	core, logs := observer.New(zap.DebugLevel)
+	r.logs = logs
+	r.set = exportertest.NewNopSettings(metadata.Type)
+	r.set.ID = component.NewID(metadata.Type) // the same over restarts, as its storage
+	r.set.TelemetrySettings = r.metrics.NewTelemetrySettings()
+	r.set.Logger = zap.New(core)
+	return r
+}
+
+// start makes and starts an exporter that is shut down when the test ends, if
+// it was not before.
+func (r *rig) start() exporter.Traces {
+	r.t.Helper()
+	e, err := NewFactory().CreateTraces(r.t.Context(), r.set, r.cfg)
+	require.NoError(r.t, err)
+	require.NoError(r.t, e.Start(r.t.Context(), r.host))
+	r.t.Cleanup(func() { assert.NoError(r.t, e.Shutdown(context.Background())) })
+	return e
+}
+
+// sleepUntil lets a synctest bubble, which begins in 2000, reach the time.
+func sleepUntil(at time.Time) { time.Sleep(time.Until(at)) }
+
+// rigHost gives out extensions and keeps what statuses were reported.
+type rigHost struct {
+	extensions map[component.ID]component.Component
+	statuses   []componentstatus.Status
+}
+
+func (h *rigHost) GetExtensions() map[component.ID]component.Component { return h.extensions }
+
+// Report implements [componentstatus.Reporter]. The exporter reports from one
+// place at a time.
+func (h *rigHost) Report(e *componentstatus.Event) { h.statuses = append(h.statuses, e.Status()) }
+
+// diskExtension is a storage extension.
+type diskExtension struct {
+	component.StartFunc
+	component.ShutdownFunc
+	disk *memory
+}
+
+func (d *diskExtension) GetClient(context.Context, component.Kind, component.ID, string) (storage.Client, error) {
+	return d.disk, nil
+}
+
+// localExtension sends requests to the stand-in, as an auth extension that
+// wraps the transport may.
+type localExtension struct {
+	component.StartFunc
+	component.ShutdownFunc
+	transport http.RoundTripper
+}
+
+var _ extensionauth.HTTPClient = (*localExtension)(nil)
+
+func (l *localExtension) RoundTripper(http.RoundTripper) (http.RoundTripper, error) {
+	return l.transport, nil
+}
+
+// outcomes are the exporter's own counters, spans or tokens, by outcome.
+func (r *rig) outcomes(of string) map[string]int64 {
+	r.t.Helper()
+	metric, err := r.metrics.GetMetric("otelcol_exporter_cloudzero_" + of)
+	require.NoError(r.t, err)
+	counts := make(map[string]int64)
+	for _, point := range metric.Data.(metricdata.Sum[int64]).DataPoints {
+		outcome, _ := point.Attributes.Value("outcome")
+		counts[outcome.AsString()] = point.Value
+	}
+	return counts
+}
