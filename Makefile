@@ -1,0 +1,51 @@
+# `make help` lists what there is.
+.DEFAULT_GOAL := help
+.PHONY: help build run test lint fmt generate generate-check tidy-check fuzz bench golden clean
+
+TOOL   := go tool -modfile=$(CURDIR)/internal/tools/go.mod
+BINARY := $(CURDIR)/build/otelcol-cloudzero
+FUZZTIME ?= 30s
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
+
+build: ## build the distribution into build/
+	$(TOOL) builder --config builder-config.yaml
+
+run: build ## run it: with CLOUDZERO_API_KEY and CLOUDZERO_CONNECTION_ID for real, without them in a sandbox
+	@go run ./cloudzeroexporter/cmd/quickstart -collector $(BINARY)
+
+test: build ## run all tests, those against the built distribution included
+	OTELCOL_CLOUDZERO=$(BINARY) $(TOOL) gotestsum --format pkgname -- -race -timeout 15m ./...
+
+lint: ## look for mistakes
+	$(TOOL) golangci-lint run ./...
+
+fmt: ## format the code
+	$(TOOL) gofumpt -w cloudzeroexporter
+
+generate: ## regenerate what is made from metadata.yaml
+	go generate ./...
+
+generate-check: generate ## fail when the committed files are not the generated ones
+	git diff --exit-code -- cloudzeroexporter
+	@test -z "$$(git ls-files --others --exclude-standard -- cloudzeroexporter)" || { git status --short; exit 1; }
+
+tidy-check: ## fail when go.mod is not tidy
+	go mod tidy -diff
+	cd internal/tools && go mod tidy -diff
+
+fuzz: ## fuzz every target for FUZZTIME
+	go test -run '^$$' -fuzz '^FuzzParseAmount$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/billing
+	go test -run '^$$' -fuzz '^FuzzRead$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/usage
+	go test -run '^$$' -fuzz '^FuzzKey$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/cbf
+	go test -run '^$$' -fuzz '^FuzzReplay$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/ledger
+
+bench: ## what a span costs
+	go test -run '^$$' -bench . -benchmem ./cloudzeroexporter/...
+
+golden: ## rewrite the golden rows; look at the diff before you commit it
+	go test ./cloudzeroexporter -run TestGolden -update
+
+clean: ## remove what was built
+	rm -rf build
