@@ -3,6 +3,7 @@ package cloudzeroexporter
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
@@ -57,7 +58,7 @@ func newRig(t *testing.T) *rig {
 		disk:    newMemory(),
 		metrics: componenttest.NewTelemetry(),
 	}
-	t.Cleanup(r.anycost.Close)
+	t.Cleanup(func() { r.anycost.Close() })
 	r.cfg = createDefaultConfig().(*Config)
 	r.cfg.APIKey, r.cfg.ConnectionID, r.cfg.Storage = testKey, testConnection, &diskID
 	r.cfg.HTTP.Auth = configoptional.Some(configauth.Config{AuthenticatorID: localID})
@@ -136,4 +137,37 @@ func (r *rig) outcomes(of string) map[string]int64 {
 		counts[outcome.AsString()] = point.Value
 	}
 	return counts
+}
+
+// gauge is the value of one of the exporter's own gauges.
+func (r *rig) gauge(name string) int64 {
+	r.t.Helper()
+	metric, err := r.metrics.GetMetric("otelcol_exporter_cloudzero_" + name)
+	require.NoError(r.t, err)
+	points := metric.Data.(metricdata.Gauge[int64]).DataPoints
+	require.Len(r.t, points, 1)
+	return points[0].Value
+}
+
+// gaugeText is the value of one that counts dollars, in its shortest decimal.
+func (r *rig) gaugeText(name string) string {
+	r.t.Helper()
+	metric, err := r.metrics.GetMetric("otelcol_exporter_cloudzero_" + name)
+	require.NoError(r.t, err)
+	var points []metricdata.DataPoint[float64]
+	switch data := metric.Data.(type) {
+	case metricdata.Gauge[float64]:
+		points = data.DataPoints
+	case metricdata.Sum[float64]:
+		points = data.DataPoints
+	}
+	require.Len(r.t, points, 1)
+	return strconv.FormatFloat(points[0].Value, 'f', -1, 64)
+}
+
+// serve puts another stand-in in the place of the first.
+func (r *rig) serve(cfg anycosttest.Config) {
+	r.anycost.Close()
+	r.anycost = anycosttest.New(cfg)
+	r.host.extensions[localID] = &localExtension{transport: r.anycost.Transport()}
 }

@@ -108,7 +108,8 @@ func (c *Client) do(request *http.Request, reply any) error {
 		return failed
 	}
 	failed.Class = classOf(response.StatusCode)
-	failed.Message = message(body)
+	// Some proxies echo what they refuse.
+	failed.Message = message(bytes.ReplaceAll(body, []byte(c.key), []byte("[REDACTED]")))
 	failed.RetryAfter = retryAfter(response.Header.Get("Retry-After"), time.Now())
 	return failed
 }

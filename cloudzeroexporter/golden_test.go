@@ -1,0 +1,78 @@
+package cloudzeroexporter
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/anycosttest"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden rows")
+
+// golden is what is expected of a case: what became of its spans, and the rows
+// that AnyCost holds.
+type golden struct {
+	Outcomes map[string]int64  `json:"outcomes"`
+	Total    string            `json:"total"`
+	Rows     []anycosttest.Row `json:"rows"`
+}
+
+// TestGolden turns the telemetry of each folder into rows. A folder has
+// traces.json, config.yaml, whose first line says what it is about, and
+// expected.json, which `make golden` writes.
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	folders, err := filepath.Glob("testdata/golden/*")
+	require.NoError(t, err)
+	require.NotEmpty(t, folders)
+	for _, folder := range folders {
+		t.Run(filepath.Base(folder), func(t *testing.T) {
+			t.Parallel()
+			got := runGolden(t, folder)
+			file := filepath.Join(folder, "expected.json")
+			if *update {
+				text, err := json.MarshalIndent(got, "", "  ")
+				require.NoError(t, err)
+				require.NoError(t, os.WriteFile(file, append(text, '\n'), 0o600))
+			}
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			var want golden
+			require.NoError(t, json.Unmarshal(text, &want))
+			assert.Equal(t, want, got)
+		})
+	}
+}
+
+func runGolden(t *testing.T, folder string) (g golden) {
+	text, err := os.ReadFile(filepath.Join(folder, "traces.json"))
+	require.NoError(t, err)
+	td, err := (&ptrace.JSONUnmarshaler{}).UnmarshalTraces(text)
+	require.NoError(t, err)
+	yaml, err := os.ReadFile(filepath.Join(folder, "config.yaml"))
+	require.NoError(t, err)
+	retrieved, err := confmap.NewRetrievedFromYAML(yaml)
+	require.NoError(t, err)
+	conf, err := retrieved.AsConf()
+	require.NoError(t, err)
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		require.NoError(t, conf.Unmarshal(r.cfg))
+		r.cfg.Retention = 10 * 365 * 24 * r.cfg.Export.Interval
+		sleepUntil(afterCaptures)
+		require.NoError(t, r.start().ConsumeTraces(t.Context(), td))
+		pass(2 * r.cfg.Export.Interval)
+		assert.Empty(t, r.anycost.Violations())
+		g = golden{r.outcomes("spans"), r.anycost.Total(), r.anycost.Rows()}
+	})
+	return g
+}
