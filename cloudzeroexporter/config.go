@@ -82,11 +82,12 @@ const (
 )
 
 var (
-	_                     component.Config  = (*Config)(nil)
-	_                     confmap.Validator = (*Config)(nil)
-	connectionIDPattern                     = regexp.MustCompile(`^[A-Za-z0-9._~-]+$`)
-	errMissingCredentials                   = errors.New("CloudZero configuration missing. " +
-		"Please set CLOUDZERO_API_KEY and CLOUDZERO_CONNECTION_ID environment variables.") //nolint:staticcheck // LiteLLM's sentence, which people search for
+	_                   component.Config  = (*Config)(nil)
+	_                   confmap.Validator = (*Config)(nil)
+	connectionIDPattern                   = regexp.MustCompile(`^[A-Za-z0-9._~-]+$`)
+	// errMissingCredentials is LiteLLM's sentence, which people search for.
+	errMissingCredentials = errors.New("CloudZero configuration missing. " +
+		"Please set CLOUDZERO_API_KEY and CLOUDZERO_CONNECTION_ID environment variables.")
 )
 
 func createDefaultConfig() component.Config {

@@ -84,7 +84,7 @@ func (r *rig) costs() map[string]string {
 
 // inBubble runs a test with a rig from noon on.
 func inBubble(t *testing.T, test func(*testing.T, *rig)) {
-	t.Parallel()
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		sleepUntil(noon)
@@ -100,6 +100,7 @@ func pass(d time.Duration) {
 }
 
 func TestAnHourIsPostedOnceItHasSettled(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T, r *rig) {
 		e := r.start()
 		spend(t, e, noon.Add(time.Minute), "a", "0.1", "0.2")
@@ -114,6 +115,7 @@ func TestAnHourIsPostedOnceItHasSettled(t *testing.T) {
 }
 
 func TestLateDataReplacesTheWholeHour(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T, r *rig) {
 		e := r.start()
 		spend(t, e, noon, "a", "0.1")
@@ -126,6 +128,7 @@ func TestLateDataReplacesTheWholeHour(t *testing.T) {
 }
 
 func TestHoursOfTwoMonthsGoIntoTwoBodies(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T, r *rig) {
 		e := r.start()
 		sleepUntil(time.Date(2026, 12, 1, 0, 30, 0, 0, time.UTC))
@@ -138,6 +141,7 @@ func TestHoursOfTwoMonthsGoIntoTwoBodies(t *testing.T) {
 }
 
 func TestAnyCostIsAwayForHours(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]anycosttest.Fault{
 		"refuses service":   {Status: http.StatusServiceUnavailable, Body: "<html>sorry"},
 		"limits the rate":   {Status: http.StatusTooManyRequests, RetryAfter: "120"},
@@ -149,6 +153,7 @@ func TestAnyCostIsAwayForHours(t *testing.T) {
 		"knows nobody":      {Status: http.StatusNotFound, Body: `{"message":"connection not found"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			inBubble(t, func(t *testing.T, r *rig) {
 				fault.Times = anycosttest.Forever
 				r.anycost.Fail(fault)
@@ -180,6 +185,7 @@ func TestAnyCostIsAwayForHours(t *testing.T) {
 }
 
 func TestWaitsGrowToFiveMinutes(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T, r *rig) {
 		r.anycost.Fail(anycosttest.Fault{Status: http.StatusBadGateway, Times: anycosttest.Forever})
 		spend(t, r.start(), noon, "a", "1")
@@ -196,6 +202,7 @@ func TestWaitsGrowToFiveMinutes(t *testing.T) {
 }
 
 func TestRetryAfterIsObeyed(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T, r *rig) {
 		r.anycost.Fail(anycosttest.Fault{Status: http.StatusTooManyRequests, RetryAfter: "1200"})
 		spend(t, r.start(), noon, "a", "1")
@@ -207,6 +214,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 }
 
 func TestARequestThatTakesEffectTooLateIsRepaired(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T, r *rig) {
 		e := r.start()
 		spend(t, e, noon, "a", "1")
@@ -223,6 +231,7 @@ func TestARequestThatTakesEffectTooLateIsRepaired(t *testing.T) {
 }
 
 func TestAnHourThatIsRefusedIsHeldAndTheOthersGoOn(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T, r *rig) {
 		refuse := anycosttest.Fault{Status: http.StatusBadRequest, Body: `{"error":{"message":"row 0: no","type":"ValidationError"}}`}
 		r.anycost.Fail(refuse, refuse) // the load, then its first hour by itself
@@ -287,6 +296,7 @@ func TestALargeHourGoesInParts(t *testing.T) {
 }
 
 func TestThousandsOfModels(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T, r *rig) {
 		e := r.start()
 		const models = 15_000 // more than one body takes
@@ -308,6 +318,7 @@ func TestThousandsOfModels(t *testing.T) {
 }
 
 func TestARestartPostsWhatIsLeftAndNothingElse(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T, r *rig) {
 		e := r.start()
 		spend(t, e, noon, "a", "1")
@@ -329,6 +340,7 @@ func TestARestartPostsWhatIsLeftAndNothingElse(t *testing.T) {
 }
 
 func TestADryRunPostsNothingAndSaysWhatItWould(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T, r *rig) {
 		r.cfg.DryRun, r.cfg.APIKey, r.cfg.ConnectionID, r.cfg.Storage = true, "", "", nil
 		e := r.start()
@@ -347,6 +359,7 @@ func TestADryRunPostsNothingAndSaysWhatItWould(t *testing.T) {
 }
 
 func TestSecretsStayOutOfLogs(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T, r *rig) {
 		for _, status := range []int{400, 401, 403, 404, 413, 429, 500} {
 			r.anycost.Fail(anycosttest.Fault{Status: status, Body: `{"message":"no, ` + testKey + `"}`, Times: 3})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -36,7 +37,7 @@ A stand-in for CloudZero's AnyCost API, with its documented rules, takes what is
 	}
 	standIn := anycosttest.New(anycosttest.Config{APIKey: sandboxKey, ConnectionID: sandboxConnection})
 	defer standIn.Close()
-	endpoint, stop, err := serve(standIn)
+	endpoint, stop, err := serve(ctx, standIn)
 	if err != nil {
 		return err
 	}
@@ -61,8 +62,8 @@ A stand-in for CloudZero's AnyCost API, with its documented rules, takes what is
 }
 
 // serve serves the stand-in on a free port until stop.
-func serve(h http.Handler) (endpoint string, stop func(), err error) {
-	listener, err := net.Listen("tcp", "localhost:0")
+func serve(ctx context.Context, h http.Handler) (endpoint string, stop func(), err error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "localhost:0")
 	if err != nil {
 		return "", nil, err
 	}
@@ -92,7 +93,7 @@ func (o *options) replay(ctx context.Context, c *otelcol.Collector, standIn *any
 	}
 	fmt.Fprintf(o.out, "\nTotal at AnyCost          %s USD\nLiteLLM's own computation %s USD\n", standIn.Total(), capture.Total)
 	if standIn.Total() != capture.Total {
-		return fmt.Errorf("the totals differ: this is a bug, please report it")
+		return errors.New("the totals differ: this is a bug, please report it")
 	}
 	fmt.Fprintln(o.out, "Equal to the last digit.")
 	return nil

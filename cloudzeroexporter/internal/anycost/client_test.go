@@ -43,7 +43,7 @@ func TestPostSendsWhatAnyCostAsksFor(t *testing.T) {
 		assert.Empty(t, r.Header.Get("Content-Encoding"))
 		body, err := io.ReadAll(r.Body)
 		assert.NoError(t, err)
-		assert.Equal(t, `{"month":"2026-11","operation":"replace_hourly","data":[{"a":"1"},{"a":"2"},{"a":"3"}]}`, string(body))
+		assert.JSONEq(t, `{"month":"2026-11","operation":"replace_hourly","data":[{"a":"1"},{"a":"2"},{"a":"3"}]}`, string(body))
 		_, _ = io.WriteString(w, `{"connection":{"drop_id":"d-1","month":"2026-11-01T00:00:00Z","row_count":3}}`)
 	})
 	d := drop()

@@ -98,7 +98,7 @@ func (n number) round() (Amount, error) {
 		case place >= -decimals:
 			a.femto = a.femto*10 + d
 		case place == -decimals-1:
-			half = int(d)
+			half = int(d) //nolint:gosec // a digit
 		case d > 0:
 			sticky = 1
 		}

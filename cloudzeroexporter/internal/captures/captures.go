@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -126,7 +127,7 @@ func (c *Capture) Lines() []Line {
 	lines := make([]Line, len(c.Truth))
 	for i, t := range c.Truth {
 		lines[i] = line(time.Unix(t.HourStart, 0).UTC().Format(time.RFC3339), t.Provider, t.Model, t.Team, t.User,
-			t.Cost, fmt.Sprint(t.InputTokens), fmt.Sprint(t.OutputTokens))
+			t.Cost, strconv.FormatInt(t.InputTokens, 10), strconv.FormatInt(t.OutputTokens, 10))
 	}
 	return ordered(lines)
 }

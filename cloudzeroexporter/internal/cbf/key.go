@@ -80,7 +80,7 @@ func appendString(b []byte, s string) []byte {
 func cutString(rest, s *string) error {
 	head := (*rest)[:min(len(*rest), binary.MaxVarintLen64)]
 	n, width := binary.Uvarint([]byte(head))
-	if width <= 0 || n > uint64(len(*rest)-width) {
+	if width <= 0 || n > uint64(len(*rest)-width) { //nolint:gosec // width is at most len(*rest)
 		return ErrKey
 	}
 	end := width + int(n) //nolint:gosec // below len(*rest)

@@ -125,7 +125,7 @@ func TestSpansWithoutCostsAreCountedAsUnpriced(t *testing.T) {
 	}
 	assert.Equal(t, "88", sample(text, "otelcol_exporter_cloudzero_spans", `outcome="unpriced"`))
 	assert.Equal(t, "4", sample(text, "otelcol_exporter_cloudzero_spans", `outcome="free"`))
-	assert.Equal(t, "", sample(text, "otelcol_exporter_cloudzero_spans", `outcome="billed"`))
+	assert.Empty(t, sample(text, "otelcol_exporter_cloudzero_spans", `outcome="billed"`))
 	assert.Equal(t, "125099", sample(text, "otelcol_exporter_cloudzero_tokens", `outcome="unpriced"`))
 	s.stop(c)
 }

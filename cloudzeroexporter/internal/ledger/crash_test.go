@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,10 +31,10 @@ func TestACrashAtEveryWriteLosesNothing(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			d := newDisk()
 			d.left = n
-			err := story(t, open(t, d))
+			err := story(open(t, d))
 			ended = err == nil
 			crashed := d.crash()
-			require.NoError(t, story(t, open(t, crashed)), "cut at %d", n)
+			require.NoError(t, story(open(t, crashed)), "cut at %d", n)
 			// Once more, without a sender who repeats.
 			assert.Equal(t, storyCosts, costs(t, open(t, crashed.crash())), "cut at %d", n)
 		})
@@ -49,7 +50,7 @@ var storyCosts = map[string]string{
 
 // story commits, waits for checkpoints, posts and comes late; it stops at the
 // first error, as a sender that waits for its acknowledgement does.
-func story(t *testing.T, l *Ledger) error {
+func story(l *Ledger) error {
 	first := billing.HourOf(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)) // where synctest begins
 	answered := spend(first+1, 6, "cy", "0.001")
 	answered.Answer = 77
@@ -140,7 +141,7 @@ func wander(random *rand.Rand, steps int) (failure error) {
 			return
 		}
 		for _, r := range records {
-			model.called[fmt.Sprint(r.Call)] = r
+			model.called[strconv.FormatUint(r.Call, 10)] = r
 		}
 	}
 	for range steps {

@@ -102,7 +102,7 @@ func Open(ctx context.Context, client storage.Client, opts Options) (*Ledger, er
 		return nil, fmt.Errorf("open the books: %w", err)
 	}
 	l.saved = time.Now()
-	go l.write()
+	go l.write() //nolint:gosec // it outlives the start and ends with Close
 	return l, nil
 }
 

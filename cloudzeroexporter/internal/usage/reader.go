@@ -93,7 +93,7 @@ const (
 // as in LiteLLM's own spend reports.
 func place(r *Record, span ptrace.Span, arrived time.Time) {
 	start := uint64(span.StartTimestamp())
-	latest := uint64(arrived.Add(maxAhead).UnixNano()) //nolint:gosec // after 1970
+	latest := uint64(arrived.Add(maxAhead).UnixNano())
 	if start < earliest || start > latest {
 		r.Hour, r.Corrected = billing.HourOf(arrived), true
 		return

@@ -242,7 +242,8 @@ func TestIdentities(t *testing.T) {
 	otherSpan := func(s ptrace.Span) { s.SetSpanID(pcommon.SpanID{9}) }
 	later := func(s ptrace.Span) { s.SetStartTimestamp(s.StartTimestamp() + 1000) }
 
-	assert.Equal(t, identity(second, same).Call, identity(second, same).Call)
+	again := identity(second, same).Call
+	assert.Equal(t, identity(second, same).Call, again)
 	assert.NotEqual(t, identity(second, same).Call, identity(second, otherSpan).Call)
 	assert.Equal(t, identity(first1, same).Call, identity(first1, otherSpan).Call, "two spans of the first dialect can tell of one call")
 	assert.NotEqual(t, identity(first1, same).Call, identity(first1, later).Call)
