@@ -54,7 +54,7 @@ type Options struct {
 
 // Start starts the collector. Its goroutine ends with the process.
 func Start(o Options) (*Collector, error) {
-	cmd := exec.Command(o.Binary, "--config", "env:OTELCOL_CONFIG") //nolint:gosec // who starts it names it
+	cmd := exec.Command(o.Binary, "--config", "env:OTELCOL_CONFIG") //nolint:gosec,noctx // who starts it names it, and ends it with Stop or Kill
 	cmd.Env = append(append(append(os.Environ(), o.Addresses.Env()...), o.Env...), "OTELCOL_CONFIG="+o.Config)
 	cmd.Stdout, cmd.Stderr = o.Log, o.Log
 	if err := cmd.Start(); err != nil {
