@@ -40,6 +40,8 @@ type Config struct {
 	Instrumentations []string `mapstructure:"instrumentations"`
 	// Retention is how long an hour stays open for late data.
 	Retention time.Duration `mapstructure:"retention"`
+	// Limits are what AnyCost takes of one connection.
+	Limits LimitsConfig `mapstructure:"limits"`
 	// DryRun does everything but the post, and needs no credentials.
 	DryRun bool `mapstructure:"dry_run"`
 	// Console is the address for dry runs and exports on demand; off by default.
@@ -60,6 +62,16 @@ type RowsConfig struct {
 	SplitBy []string `mapstructure:"split_by"`
 	// TokenTags adds the hour's token counts as tags.
 	TokenTags bool `mapstructure:"token_tags"`
+}
+
+// LimitsConfig is what AnyCost takes of one connection. An hour beyond its share
+// has its cheapest rows folded.
+// https://docs.cloudzero.com/docs/anycost-stream-getting-started
+type LimitsConfig struct {
+	// MonthBytes is the size of a month's rows, as uncompressed JSON.
+	MonthBytes int `mapstructure:"month_bytes"`
+	// MonthRows is the number of a month's rows.
+	MonthRows int `mapstructure:"month_rows"`
 }
 
 // ConsoleConfig is the exporter's own address.
@@ -105,6 +117,7 @@ func createDefaultConfig() component.Config {
 		Rows:             RowsConfig{SplitBy: []string{cbf.Team, cbf.User}, TokenTags: true},
 		Instrumentations: []string{"litellm"},
 		Retention:        35 * 24 * time.Hour,
+		Limits:           LimitsConfig{MonthBytes: 70_000_000, MonthRows: 1_000_000},
 		Console:          configoptional.Default(ConsoleConfig{HTTP: server}),
 	}
 }
@@ -204,6 +217,18 @@ func (c *ExportConfig) Validate() error {
 	}
 	if c.Settle < 0 || c.Settle > 24*time.Hour {
 		errs = append(errs, keyError("settle", fmt.Errorf("%s is not between 0s and 24h", c.Settle)))
+	}
+	return errors.Join(errs...)
+}
+
+// Validate implements [confmap.Validator].
+func (c *LimitsConfig) Validate() error {
+	var errs []error
+	if least := 1_000_000; c.MonthBytes < least {
+		errs = append(errs, keyError("month_bytes", fmt.Errorf("%d is below %d, which no month fits into", c.MonthBytes, least)))
+	}
+	if least := 1_000; c.MonthRows < least {
+		errs = append(errs, keyError("month_rows", fmt.Errorf("%d is below %d, which no month fits into", c.MonthRows, least)))
 	}
 	return errors.Join(errs...)
 }

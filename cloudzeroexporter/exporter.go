@@ -103,6 +103,7 @@ func (e *cloudzeroExporter) start(ctx context.Context, host component.Host) erro
 		Settle:   e.cfg.Export.Settle,
 		Instance: e.cfg.ConnectionID,
 		Format:   e.format,
+		Limits:   shipper.Limits{Bytes: e.cfg.Limits.MonthBytes, Rows: e.cfg.Limits.MonthRows},
 		Logger:   log,
 		Posted:   e.telemetry.posted,
 		Status:   func(err error) { h.set("anycost", err) },

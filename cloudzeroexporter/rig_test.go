@@ -161,6 +161,9 @@ func (r *rig) gaugeText(name string) string {
 	case metricdata.Sum[float64]:
 		points = data.DataPoints
 	}
+	if len(points) == 0 {
+		return ""
+	}
 	require.Len(r.t, points, 1)
 	return strconv.FormatFloat(points[0].Value, 'f', -1, 64)
 }

@@ -68,6 +68,7 @@ func (t *telemetry) observe(books *ledger.Ledger, s *shipper.Shipper) error {
 		{t.builder.RegisterExporterCloudzeroRowsCallback, func() int { return books.Balance().Rows }},
 		{t.builder.RegisterExporterCloudzeroIdentitiesCallback, func() int { return books.Balance().Identities }},
 		{t.builder.RegisterExporterCloudzeroUncommittedCallsCallback, func() int { return books.Balance().Uncommitted }},
+		{t.builder.RegisterExporterCloudzeroFoldedRowsCallback, func() int { return folded(books.Balance()) }},
 		{t.builder.RegisterExporterCloudzeroDueHoursCallback, func() int { return s.State(time.Now()).Due }},
 		{t.builder.RegisterExporterCloudzeroHeldHoursCallback, func() int { return len(s.State(time.Now()).Held) }},
 	}
@@ -84,14 +85,37 @@ func (t *telemetry) observe(books *ledger.Ledger, s *shipper.Shipper) error {
 		register func(metric.Float64Callback) error
 		read     func() float64
 	}{
-		{t.builder.RegisterExporterCloudzeroCostReadCallback, func() float64 { return books.Balance().Read.Float64() }},
-		{t.builder.RegisterExporterCloudzeroCostPostedCallback, func() float64 { return books.Balance().Posted.Float64() }},
-		{t.builder.RegisterExporterCloudzeroHeldCostCallback, func() float64 { return heldCost(s.State(time.Now())).Float64() }},
+		{t.builder.RegisterExporterCloudzeroRejectedCostCallback, func() float64 { return books.Balance().Rejected.Float64() }},
 		{t.builder.RegisterExporterCloudzeroOldestDueHourAgeCallback, func() float64 { return dueFor(s, time.Now()).Seconds() }},
 	}
 	for _, gauge := range doubles {
 		err := gauge.register(func(_ context.Context, o metric.Float64Observer) error {
 			o.Observe(gauge.read())
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return t.observeMonths(s)
+}
+
+// observeMonths makes the gauges that read = posted + waiting + held can be seen
+// from, month by month.
+func (t *telemetry) observeMonths(s *shipper.Shipper) error {
+	for _, gauge := range []struct {
+		register func(metric.Float64Callback) error
+		read     func(shipper.Month) billing.Amount
+	}{
+		{t.builder.RegisterExporterCloudzeroCostReadCallback, func(m shipper.Month) billing.Amount { return m.Read }},
+		{t.builder.RegisterExporterCloudzeroCostPostedCallback, func(m shipper.Month) billing.Amount { return m.Posted }},
+		{t.builder.RegisterExporterCloudzeroCostWaitingCallback, func(m shipper.Month) billing.Amount { return m.Waiting }},
+		{t.builder.RegisterExporterCloudzeroHeldCostCallback, func(m shipper.Month) billing.Amount { return m.Held }},
+	} {
+		err := gauge.register(func(_ context.Context, o metric.Float64Observer) error {
+			for _, m := range s.State(time.Now()).Months {
+				o.Observe(gauge.read(m).Float64(), metric.WithAttributes(attribute.String("month", m.Month.Month.String())))
+			}
 			return nil
 		})
 		if err != nil {
@@ -104,13 +128,6 @@ func (t *telemetry) observe(books *ledger.Ledger, s *shipper.Shipper) error {
 // shutdown lets go of the gauges. It may be called more than once.
 func (t *telemetry) shutdown() { t.builder.Shutdown() }
 
-func heldCost(state shipper.State) (sum billing.Amount) {
-	for _, h := range state.Held {
-		sum = sum.Add(h.Cost)
-	}
-	return sum
-}
-
 // dueFor is how long the oldest due hour has been due.
 func dueFor(s *shipper.Shipper, now time.Time) time.Duration {
 	state := s.State(now)
@@ -118,4 +135,11 @@ func dueFor(s *shipper.Shipper, now time.Time) time.Duration {
 		return 0
 	}
 	return now.Sub(state.OldestDue)
+}
+
+func folded(b ledger.Balance) (rows int) {
+	for _, m := range b.Months {
+		rows += m.Folded
+	}
+	return rows
 }

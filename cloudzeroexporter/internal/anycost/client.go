@@ -31,6 +31,7 @@ const (
 type Client struct {
 	http      *http.Client
 	drops     *url.URL
+	validate  *url.URL
 	key       string
 	userAgent string
 }
@@ -49,12 +50,14 @@ func New(client *http.Client, endpoint, connectionID, apiKey, userAgent string) 
 	if err != nil {
 		return nil, fmt.Errorf("endpoint: %w", err)
 	}
+	anycost := base.JoinPath("v2", "connections", "billing", "anycost")
 	own := *client
 	// A redirected POST would become a GET, and would carry the key elsewhere.
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{
 		http:      &own,
-		drops:     base.JoinPath("v2", "connections", "billing", "anycost", url.PathEscape(connectionID), "billing_drops"),
+		drops:     anycost.JoinPath(url.PathEscape(connectionID), "billing_drops"),
+		validate:  anycost.JoinPath("validate_billing_drop"),
 		key:       apiKey,
 		userAgent: userAgent,
 	}, nil
@@ -62,23 +65,57 @@ func New(client *http.Client, endpoint, connectionID, apiKey, userAgent string) 
 
 // Post sends the drop. Every error is an [*Error].
 func (c *Client) Post(ctx context.Context, d *Drop) (Receipt, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.drops.String(), bytes.NewReader(d.body()))
-	if err != nil {
-		return Receipt{}, &Error{Class: Unavailable, Request: "POST " + c.drops.Redacted(), Err: err}
-	}
-	request.Header.Set("Content-Type", "application/json")
 	var reply struct {
 		Connection *Receipt `json:"connection"`
 	}
-	if err := c.do(request, &reply); err != nil {
+	if err := c.send(ctx, c.drops, d, &reply); err != nil {
 		return Receipt{}, err
 	}
 	if reply.Connection == nil {
-		return Receipt{}, &Error{
-			Class: Lost, Request: "POST " + c.drops.Redacted(), Status: http.StatusOK, Err: errors.New(`no "connection" in it`),
-		}
+		return Receipt{}, noConnection(c.drops)
 	}
 	return *reply.Connection, nil
+}
+
+// Validate asks what AnyCost would refuse of the drop, without any effect.
+// Nothing means that it takes all of it. A key without the scope gets an
+// [*Error] of class [Forbidden].
+func (c *Client) Validate(ctx context.Context, d *Drop) (problems []string, err error) {
+	var reply struct {
+		Connection *struct {
+			Valid  bool     `json:"is_valid"`
+			Errors []string `json:"errors"`
+		} `json:"connection"`
+	}
+	if err := c.send(ctx, c.validate, d, &reply); err != nil {
+		return nil, err
+	}
+	switch {
+	case reply.Connection == nil:
+		return nil, noConnection(c.validate)
+	case reply.Connection.Valid:
+		return nil, nil
+	case len(reply.Connection.Errors) == 0:
+		return []string{"AnyCost does not say why"}, nil
+	}
+	for i, problem := range reply.Connection.Errors {
+		reply.Connection.Errors[i] = message([]byte(problem))
+	}
+	return reply.Connection.Errors, nil
+}
+
+// send posts the drop to a URL.
+func (c *Client) send(ctx context.Context, to *url.URL, d *Drop, reply any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), bytes.NewReader(d.body()))
+	if err != nil {
+		return &Error{Class: Unavailable, Request: "POST " + to.Redacted(), Err: err}
+	}
+	request.Header.Set("Content-Type", "application/json")
+	return c.do(request, reply)
+}
+
+func noConnection(asked *url.URL) error {
+	return &Error{Class: Lost, Request: "POST " + asked.Redacted(), Status: http.StatusOK, Err: errors.New(`no "connection" in it`)}
 }
 
 // do sends the request and decodes the answer of a 200 into reply.

@@ -69,6 +69,11 @@ func (e *Error) Error() string {
 	}
 }
 
+// Effect says whether the request may have taken effect, or may yet.
+func (e *Error) Effect() bool {
+	return e.Class == Lost || e.Class == Unavailable && e.Status >= 500
+}
+
 // Unwrap returns why there was no answer.
 func (e *Error) Unwrap() error { return e.Err }
 

@@ -27,6 +27,7 @@ func (l *Ledger) applyLocked(b *Batch) {
 // usage package says what makes identities and answers equal.
 func (l *Ledger) bookLocked(h *hour, c *call, key []byte, now billing.Hour) billing.Outcome {
 	if l.tombs.has(c.hour) {
+		l.rejected = l.rejected.Add(c.totals)
 		return billing.Rejected
 	}
 	if _, seen := h.seen[c.identity]; seen || c.corrected && l.answers.has(c.identity) {

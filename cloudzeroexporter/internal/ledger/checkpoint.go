@@ -147,8 +147,13 @@ func (l *Ledger) saveAnswersLocked(w *writes, c *checkpoint) error {
 }
 
 func (l *Ledger) headLocked() head {
-	h := head{Journal: l.journal, Gone: storeTotals(l.gone), AnswerChunks: make(map[int64]int, len(l.answers.chunks))}
-	h.GonePosted.Dollars, h.GonePosted.Femto = l.gonePosted.Parts()
+	h := head{
+		Journal: l.journal, AnswerChunks: make(map[int64]int, len(l.answers.chunks)), Gone: make(map[int64]storedGone, len(l.gone)),
+		Rejected: storeTotals(l.rejected),
+	}
+	for month, g := range l.gone {
+		h.Gone[int64(month)] = g.stored()
+	}
 	for _, kept := range l.hours {
 		h.Hours = append(h.Hours, storeSummary(&kept.summary))
 	}
@@ -201,11 +206,11 @@ func (l *Ledger) expired(now time.Time) bool {
 // expiredLocked says whether the hour is older than the retention and AnyCost
 // holds all of it.
 func (l *Ledger) expiredLocked(h *hour, now time.Time) bool {
-	return now.Sub(h.Hour.End()) > l.opts.Retention && (!h.unposted() || l.opts.NeverPosted) && h.pending == nil
+	return now.Sub(h.Hour.End()) > l.opts.Retention && (h.done() || l.opts.NeverPosted) && h.pending == nil
 }
 
 func (l *Ledger) letGoLocked(h *hour) {
-	l.gone, l.gonePosted = l.gone.Add(h.Totals), l.gonePosted.Add(h.Posted.Cost)
+	l.gone[h.Hour.Month()] = l.gone[h.Hour.Month()].add(h)
 	if h.Posted.Revision > 0 {
 		l.tombs[h.Hour] = struct{}{}
 	}
@@ -216,7 +221,7 @@ func (l *Ledger) takeBackLocked(h *hour) {
 	if _, begun := l.hours[h.Hour]; begun {
 		return // it was never posted, and calls have opened it anew
 	}
-	l.gone, l.gonePosted = l.gone.Sub(h.Totals), l.gonePosted.Sub(h.Posted.Cost)
+	l.gone[h.Hour.Month()] = l.gone[h.Hour.Month()].sub(h)
 	delete(l.tombs, h.Hour)
 	l.hours[h.Hour] = h
 }

@@ -48,10 +48,20 @@ type Posting struct {
 	Rows, Bytes int
 	// Cost is the sum of the rows that were posted.
 	Cost billing.Amount
+	// Held is the number of rows that AnyCost refuses and that were left out.
+	Held int
+	// Folded is the number of rows that were posted as part of another.
+	Folded int
+	// Doubt is the time of the last request whose effect nobody knows, in
+	// seconds since 1970; 0 when there is none. It is recorded before a
+	// request, so that a crash leaves it behind.
+	Doubt int64
 }
 
-// unposted says whether AnyCost lacks something of the hour.
-func (s *summary) unposted() bool { return s.Revision > s.Posted.Revision }
+// done says whether AnyCost holds all of the hour, beyond doubt.
+func (s *summary) done() bool {
+	return s.Revision == s.Posted.Revision && s.Posted.Held == 0 && s.Posted.Doubt == 0
+}
 
 // contents are an hour's rows and the identities of its calls.
 type contents struct {

@@ -56,17 +56,17 @@ type Ledger struct {
 	stopped chan struct{} // closed when the writing goroutine has ended
 	closing sync.Once
 
-	mu         sync.Mutex // guards everything below
-	hours      map[billing.Hour]*hour
-	tombs      tombs
-	answers    answers
-	gone       cbf.Totals     // of all hours that were let go
-	gonePosted billing.Amount // what AnyCost held of them
-	pending    pending
-	writing    int     // calls in the commit that is being written
-	next       *flight // what waits for the next commit; nil when nothing does
-	flying     *flight // the commit that is being written; nil when none is
-	closed     bool
+	mu       sync.Mutex // guards everything below
+	hours    map[billing.Hour]*hour
+	tombs    tombs
+	answers  answers
+	gone     map[billing.Month]gone
+	rejected cbf.Totals // of calls that came too late
+	pending  pending
+	writing  int     // calls in the commit that is being written
+	next     *flight // what waits for the next commit; nil when nothing does
+	flying   *flight // the commit that is being written; nil when none is
+	closed   bool
 
 	// Below is the writing goroutine's own.
 	journal    uint64    // number of the next entry
@@ -94,6 +94,7 @@ func Open(ctx context.Context, client storage.Client, opts Options) (*Ledger, er
 		hours:   make(map[billing.Hour]*hour),
 		tombs:   make(tombs),
 		answers: newAnswers(),
+		gone:    make(map[billing.Month]gone),
 	}
 	if opts.Committed == nil {
 		l.opts.Committed = func(time.Duration, error) {}

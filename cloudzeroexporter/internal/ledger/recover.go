@@ -30,15 +30,18 @@ func (l *Ledger) recover(ctx context.Context) error {
 }
 
 func (l *Ledger) readHead(h *head) error {
-	gone, err := h.Gone.totals()
+	for month, stored := range h.Gone {
+		g, err := stored.gone()
+		if err != nil {
+			return err
+		}
+		l.gone[billing.Month(month)] = g
+	}
+	rejected, err := h.Rejected.totals()
 	if err != nil {
 		return err
 	}
-	posted, err := h.GonePosted.totals()
-	if err != nil {
-		return err
-	}
-	l.gone, l.gonePosted = gone, posted.Cost
+	l.rejected = rejected
 	for i := range h.Hours {
 		s, err := h.Hours[i].summary()
 		if err != nil {

@@ -7,9 +7,8 @@ import (
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
 )
 
-// The types of this file are what is on disk, as CBOR arrays: fields are added
-// at the end only, and none changes its meaning within a version. docs/format.md
-// explains them.
+// The types of this file are what is on disk, as CBOR arrays: another field, or
+// another meaning, is another version. docs/format.md explains them.
 
 // entry is one value of the journal: what one commit changed.
 type entry struct {
@@ -50,6 +49,8 @@ type storedPosting struct {
 	At             int64
 	Rows, Bytes    int
 	Dollars, Femto uint64
+	Held, Folded   int
+	Doubt          int64
 }
 
 // storedAnswers are answers that were heard in one hour.
@@ -84,8 +85,16 @@ type head struct {
 	Hours        []storedSummary
 	AnswerChunks map[int64]int // by hour of arrival
 	Tombs        []int64
-	Gone         storedTotals // of all hours that were let go
-	GonePosted   storedTotals // what AnyCost held of them
+	Gone         map[int64]storedGone // by month
+	Rejected     storedTotals         // of calls that came too late
+}
+
+// storedGone is what is left of a month's hours that were let go.
+type storedGone struct {
+	_              struct{} `cbor:",toarray"`
+	Totals         storedTotals
+	Dollars, Femto uint64 // what AnyCost holds of them
+	Rows, Bytes    int
 }
 
 func (r *row) stored() storedRow {
@@ -113,7 +122,9 @@ func (s *storedTotals) totals() (cbf.Totals, error) {
 }
 
 func storePosting(p Posting) storedPosting {
-	s := storedPosting{Revision: p.Revision, At: p.At, Rows: p.Rows, Bytes: p.Bytes}
+	s := storedPosting{
+		Revision: p.Revision, At: p.At, Rows: p.Rows, Bytes: p.Bytes, Held: p.Held, Folded: p.Folded, Doubt: p.Doubt,
+	}
 	s.Dollars, s.Femto = p.Cost.Parts()
 	return s
 }
@@ -123,7 +134,9 @@ func (s *storedPosting) posting() (Posting, error) {
 	if err != nil {
 		return Posting{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
-	return Posting{Revision: s.Revision, At: s.At, Rows: s.Rows, Bytes: s.Bytes, Cost: cost}, nil
+	return Posting{
+		Revision: s.Revision, At: s.At, Rows: s.Rows, Bytes: s.Bytes, Cost: cost, Held: s.Held, Folded: s.Folded, Doubt: s.Doubt,
+	}, nil
 }
 
 func storeSummary(s *summary) storedSummary {

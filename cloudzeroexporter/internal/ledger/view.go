@@ -95,7 +95,8 @@ func (l *Ledger) copyRows(ctx context.Context, at billing.Hour) (Summary, []row,
 	return h.summarize(), rows, nil
 }
 
-// MarkPosted records what AnyCost accepted, and returns when that is in storage.
+// MarkPosted records what is known of what AnyCost holds, and returns when that
+// is in storage.
 func (l *Ledger) MarkPosted(ctx context.Context, postings map[billing.Hour]Posting) error {
 	f, err := l.mark(ctx, postings)
 	if err != nil {
@@ -124,16 +125,43 @@ func (l *Ledger) mark(ctx context.Context, postings map[billing.Hour]Posting) (*
 	return l.flightLocked(), nil
 }
 
-// Balance is what the books hold and have held, in all.
+// Balance is what the books hold.
 type Balance struct {
-	// Read is the cost of every call in the books, those included that have
-	// left them; Posted is what AnyCost accepted of it.
-	Read, Posted billing.Amount
-	Hours, Rows  int
+	// Months are the sums of each month, oldest first.
+	Months []Month
+	// Rejected is the cost of calls that came too late for the books.
+	Rejected    billing.Amount
+	Hours, Rows int
 	// Uncommitted is the number of calls that storage does not have yet.
 	Uncommitted int
 	// Identities is the number of calls and answers remembered in memory.
 	Identities int
+}
+
+// Read is the cost of every call, of all months.
+func (b Balance) Read() (sum billing.Amount) {
+	for _, m := range b.Months {
+		sum = sum.Add(m.Read)
+	}
+	return sum
+}
+
+// Posted is what AnyCost accepted of it.
+func (b Balance) Posted() (sum billing.Amount) {
+	for _, m := range b.Months {
+		sum = sum.Add(m.Posted)
+	}
+	return sum
+}
+
+// Month is what the books hold of a month, and have held.
+type Month struct {
+	Month billing.Month
+	// Read is the cost of every call; Posted is what AnyCost accepted of it.
+	Read, Posted billing.Amount
+	// Rows and Bytes are the size of what AnyCost accepted, Folded the number
+	// of rows that it got as part of others.
+	Rows, Bytes, Folded int
 }
 
 // Balance returns the books' balance.
@@ -141,14 +169,31 @@ func (l *Ledger) Balance() Balance {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := Balance{
-		Read: l.gone.Cost, Posted: l.gonePosted, Hours: len(l.hours),
+		Rejected: l.rejected.Cost, Hours: len(l.hours),
 		Uncommitted: l.pending.calls + l.writing, Identities: len(l.answers.heard),
 	}
+	months := make(map[billing.Month]*Month)
+	of := func(month billing.Month) *Month {
+		if months[month] == nil {
+			months[month] = &Month{Month: month}
+		}
+		return months[month]
+	}
+	for month, g := range l.gone {
+		*of(month) = Month{Month: month, Read: g.totals.Cost, Posted: g.posted, Rows: g.rows, Bytes: g.bytes}
+	}
 	for _, h := range l.hours {
-		b.Read, b.Posted, b.Rows = b.Read.Add(h.Totals.Cost), b.Posted.Add(h.Posted.Cost), b.Rows+h.Rows
+		m := of(h.Hour.Month())
+		m.Read, m.Posted = m.Read.Add(h.Totals.Cost), m.Posted.Add(h.Posted.Cost)
+		m.Rows, m.Bytes, m.Folded = m.Rows+h.Posted.Rows, m.Bytes+h.Posted.Bytes, m.Folded+h.Posted.Folded
+		b.Rows += h.Rows
 		if h.contents != nil {
 			b.Identities += len(h.seen)
 		}
 	}
+	for _, m := range months {
+		b.Months = append(b.Months, *m)
+	}
+	slices.SortFunc(b.Months, func(a, b Month) int { return cmp.Compare(a.Month, b.Month) })
 	return b
 }

@@ -32,7 +32,9 @@ type TelemetryBuilder struct {
 	ExporterCloudzeroCommitDuration   metric.Float64Histogram
 	ExporterCloudzeroCostPosted       metric.Float64ObservableCounter
 	ExporterCloudzeroCostRead         metric.Float64ObservableCounter
+	ExporterCloudzeroCostWaiting      metric.Float64ObservableGauge
 	ExporterCloudzeroDueHours         metric.Int64ObservableGauge
+	ExporterCloudzeroFoldedRows       metric.Int64ObservableGauge
 	ExporterCloudzeroHeldCost         metric.Float64ObservableGauge
 	ExporterCloudzeroHeldHours        metric.Int64ObservableGauge
 	ExporterCloudzeroHours            metric.Int64ObservableGauge
@@ -40,6 +42,7 @@ type TelemetryBuilder struct {
 	ExporterCloudzeroOldestDueHourAge metric.Float64ObservableGauge
 	ExporterCloudzeroPostDuration     metric.Float64Histogram
 	ExporterCloudzeroPosts            metric.Int64Counter
+	ExporterCloudzeroRejectedCost     metric.Float64ObservableCounter
 	ExporterCloudzeroRows             metric.Int64ObservableGauge
 	ExporterCloudzeroSpans            metric.Int64Counter
 	ExporterCloudzeroTokens           metric.Int64Counter
@@ -87,12 +90,42 @@ func (builder *TelemetryBuilder) RegisterExporterCloudzeroCostReadCallback(cb me
 	return nil
 }
 
+// RegisterExporterCloudzeroCostWaitingCallback sets callback for observable ExporterCloudzeroCostWaiting metric.
+func (builder *TelemetryBuilder) RegisterExporterCloudzeroCostWaitingCallback(cb metric.Float64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerFloat64{inst: builder.ExporterCloudzeroCostWaiting, obs: o})
+		return nil
+	}, builder.ExporterCloudzeroCostWaiting)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
 // RegisterExporterCloudzeroDueHoursCallback sets callback for observable ExporterCloudzeroDueHours metric.
 func (builder *TelemetryBuilder) RegisterExporterCloudzeroDueHoursCallback(cb metric.Int64Callback) error {
 	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		cb(ctx, &observerInt64{inst: builder.ExporterCloudzeroDueHours, obs: o})
 		return nil
 	}, builder.ExporterCloudzeroDueHours)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterExporterCloudzeroFoldedRowsCallback sets callback for observable ExporterCloudzeroFoldedRows metric.
+func (builder *TelemetryBuilder) RegisterExporterCloudzeroFoldedRowsCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ExporterCloudzeroFoldedRows, obs: o})
+		return nil
+	}, builder.ExporterCloudzeroFoldedRows)
 	if err != nil {
 		return err
 	}
@@ -168,6 +201,21 @@ func (builder *TelemetryBuilder) RegisterExporterCloudzeroOldestDueHourAgeCallba
 		cb(ctx, &observerFloat64{inst: builder.ExporterCloudzeroOldestDueHourAge, obs: o})
 		return nil
 	}, builder.ExporterCloudzeroOldestDueHourAge)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterExporterCloudzeroRejectedCostCallback sets callback for observable ExporterCloudzeroRejectedCost metric.
+func (builder *TelemetryBuilder) RegisterExporterCloudzeroRejectedCostCallback(cb metric.Float64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerFloat64{inst: builder.ExporterCloudzeroRejectedCost, obs: o})
+		return nil
+	}, builder.ExporterCloudzeroRejectedCost)
 	if err != nil {
 		return err
 	}
@@ -270,15 +318,27 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("{USD}"),
 	)
 	errs = errors.Join(errs, err)
+	builder.ExporterCloudzeroCostWaiting, err = builder.meter.Float64ObservableGauge(
+		"otelcol_exporter_cloudzero_cost_waiting",
+		metric.WithDescription("Cost that AnyCost lacks and that is to be posted; held cost is not in it. [Alpha]"),
+		metric.WithUnit("{USD}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ExporterCloudzeroDueHours, err = builder.meter.Int64ObservableGauge(
 		"otelcol_exporter_cloudzero_due_hours",
 		metric.WithDescription("Closed hours that AnyCost lacks something of, held ones included. [Alpha]"),
 		metric.WithUnit("{hour}"),
 	)
 	errs = errors.Join(errs, err)
+	builder.ExporterCloudzeroFoldedRows, err = builder.meter.Int64ObservableGauge(
+		"otelcol_exporter_cloudzero_folded_rows",
+		metric.WithDescription("Rows of the books that AnyCost got as part of others, because the month's allowance is short. [Alpha]"),
+		metric.WithUnit("{row}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ExporterCloudzeroHeldCost, err = builder.meter.Float64ObservableGauge(
 		"otelcol_exporter_cloudzero_held_cost",
-		metric.WithDescription("Cost that AnyCost lacks of the held hours. [Alpha]"),
+		metric.WithDescription("Cost that AnyCost refuses. [Alpha]"),
 		metric.WithUnit("{USD}"),
 	)
 	errs = errors.Join(errs, err)
@@ -317,6 +377,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_exporter_cloudzero_posts",
 		metric.WithDescription("Requests to AnyCost. [Alpha]"),
 		metric.WithUnit("{request}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterCloudzeroRejectedCost, err = builder.meter.Float64ObservableCounter(
+		"otelcol_exporter_cloudzero_rejected_cost",
+		metric.WithDescription("Cost of calls whose hour is older than the retention and closed for good. [Alpha]"),
+		metric.WithUnit("{USD}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterCloudzeroRows, err = builder.meter.Int64ObservableGauge(

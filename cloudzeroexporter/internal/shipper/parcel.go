@@ -17,18 +17,52 @@ type parcel struct {
 	// are the offsets behind each of them.
 	data []byte
 	ends []int
+	rows []cbf.Row
+	cost billing.Amount // of these rows
+
+	// folded is the number of rows that are in here as part of another.
+	folded int
+	// isolated says that rows which AnyCost refuses were looked for; refused
+	// are those that were left out.
+	isolated bool
+	refused  HeldHour
 }
 
-func wrap(f cbf.Format, c ledger.Contents) parcel {
+func wrap(f cbf.Format, c ledger.Contents, r room) parcel {
 	p := parcel{Summary: c.Summary}
-	for i, r := range c.Rows {
-		if i > 0 {
-			p.data = append(p.data, ',')
-		}
-		p.data = f.AppendJSON(p.data, c.Hour, r)
-		p.ends = append(p.ends, len(p.data))
+	rows, folded := fold(f, c.Hour, c.Rows, r)
+	for _, row := range rows {
+		p.add(f, row)
 	}
+	p.folded = folded
 	return p
+}
+
+func (p *parcel) add(f cbf.Format, r cbf.Row) {
+	if len(p.ends) > 0 {
+		p.data = append(p.data, ',')
+	}
+	p.data = f.AppendJSON(p.data, p.Hour, r)
+	p.ends = append(p.ends, len(p.data))
+	p.rows = append(p.rows, r)
+	p.cost = p.cost.Add(r.Cost)
+}
+
+// between is the JSON of the rows from one index up to another.
+func (p *parcel) between(from, to int) []byte {
+	begin := 0
+	if from > 0 {
+		begin = p.ends[from-1] + len(",")
+	}
+	return p.data[begin:p.ends[to-1]]
+}
+
+// posting is what is recorded when AnyCost has taken the parcel.
+func (p *parcel) posting(at, doubt int64) ledger.Posting {
+	return ledger.Posting{
+		Revision: p.Revision, At: at, Rows: len(p.ends), Bytes: len(p.data), Cost: p.cost,
+		Held: p.refused.Rows, Folded: p.folded, Doubt: doubt,
+	}
 }
 
 // part is a run of an hour's rows.

@@ -20,7 +20,8 @@ type PostedHour struct {
 	Cost billing.Amount `json:"cost"`
 }
 
-// HeldHour is an hour that AnyCost refuses. Its Cost is what AnyCost lacks of it.
+// HeldHour is an hour, or rows of it, that AnyCost refuses. Its Cost is what
+// AnyCost lacks of it.
 type HeldHour struct {
 	Hour   billing.Hour   `json:"hour"`
 	Rows   int            `json:"rows"`
@@ -42,11 +43,20 @@ type State struct {
 	LastPost, NextRound time.Time
 	// LastError is why the last round stopped; nil when it did not.
 	LastError error
+	// Months are the sums of each month, oldest first.
+	Months []Month
+}
+
+// Month is the balance of a month: Read = Posted + Waiting + Held, always.
+type Month struct {
+	ledger.Month
+	// Waiting is to be posted; Held is what AnyCost refuses.
+	Waiting, Held billing.Amount
 }
 
 // State returns the shipper's state at the time now.
 func (s *Shipper) State(now time.Time) State {
-	hours := s.books.Hours()
+	balance, hours := s.books.Balance(), s.books.Hours()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	state := State{LastPost: s.lastPost, NextRound: s.nextRound, LastError: s.lastError}
@@ -60,12 +70,33 @@ func (s *Shipper) State(now time.Time) State {
 			}
 		}
 	}
+	for _, m := range balance.Months {
+		state.Months = append(state.Months, s.monthLocked(m))
+	}
 	return state
+}
+
+// monthLocked splits what AnyCost lacks of the month.
+func (s *Shipper) monthLocked(m ledger.Month) Month {
+	var held billing.Amount
+	for _, h := range s.held {
+		if h.Hour.Month() == m.Month {
+			held = held.Add(h.Cost)
+		}
+	}
+	var lacking billing.Amount
+	if m.Read.Cmp(m.Posted) > 0 { // unless the books have lost an unreadable piece
+		lacking = m.Read.Sub(m.Posted)
+	}
+	if held.Cmp(lacking) > 0 {
+		held = lacking // it has just been posted
+	}
+	return Month{Month: m, Waiting: lacking.Sub(held), Held: held}
 }
 
 // dueLocked says whether the hour has closed and AnyCost lacks something of it,
 // or may yet be made to.
 func (s *Shipper) dueLocked(h ledger.Summary, now time.Time) bool {
-	lost, doubt := s.doubts[h.Hour]
-	return h.Closed(now, s.opts.Settle) && (h.Unposted() || doubt && now.Sub(lost) >= lateEffect)
+	doubtful := h.Posted.Doubt > 0 && now.Sub(time.Unix(h.Posted.Doubt, 0)) >= lateEffect
+	return h.Closed(now, s.opts.Settle) && (h.Unposted() || doubtful || h.Posted.Held > 0)
 }

@@ -31,7 +31,7 @@ func (r *round) shipAll(ctx context.Context, hours []ledger.Summary) error {
 			r.hold(parcel{Summary: h}, err)
 			continue
 		}
-		p := wrap(r.opts.Format, c)
+		p := wrap(r.opts.Format, c, r.allowance(h, time.Now()))
 		if !l.takes(p) {
 			if err := r.ship(ctx, l.parcels); err != nil {
 				return err
@@ -52,7 +52,7 @@ func (r *round) ship(ctx context.Context, parcels []parcel) error {
 	if single && envelopeBytes+len(parcels[0].data) > anycost.MaxBodyBytes {
 		return r.shipInParts(ctx, parcels[0], anycost.MaxBodyBytes-envelopeBytes)
 	}
-	err := r.post(ctx, dropOf(parcels))
+	err := r.post(ctx, dropOf(parcels), parcels)
 	if err == nil {
 		return r.posted(ctx, parcels)
 	}
@@ -68,8 +68,7 @@ func (r *round) ship(ctx context.Context, parcels []parcel) error {
 		return r.ship(ctx, parcels[half:])
 	case anycost.Refused:
 		if single {
-			r.hold(parcels[0], err)
-			return nil
+			return r.isolate(ctx, parcels[0], err)
 		}
 		for i := range parcels {
 			if err := r.ship(ctx, parcels[i:i+1]); err != nil {
@@ -77,9 +76,6 @@ func (r *round) ship(ctx context.Context, parcels []parcel) error {
 			}
 		}
 		return nil
-	case anycost.Lost:
-		r.doubt(parcels)
-		return err
 	default:
 		return err
 	}
@@ -94,18 +90,17 @@ func (r *round) shipInParts(ctx context.Context, p parcel, limit int) error {
 	for _, part := range p.split(limit) {
 		d := anycost.NewDrop(p.Hour.Month(), operation)
 		d.Add(part.rows, part.data)
-		err := r.post(ctx, d)
+		err := r.post(ctx, d, []parcel{p})
 		switch class := classOf(err); {
 		case err == nil:
 			operation = anycost.Sum
 		case class == anycost.TooLarge && part.rows > 1:
 			return r.shipInParts(ctx, p, len(part.data)/2)
-		case class == anycost.TooLarge, class == anycost.Refused:
+		case class == anycost.TooLarge:
 			r.hold(p, err)
 			return nil
-		case class == anycost.Lost:
-			r.doubt([]parcel{p})
-			return err
+		case class == anycost.Refused:
+			return r.isolate(ctx, p, err)
 		default:
 			return err
 		}
@@ -113,16 +108,38 @@ func (r *round) shipInParts(ctx context.Context, p parcel, limit int) error {
 	return r.posted(ctx, []parcel{p})
 }
 
-// post makes one request and tells the observer of it.
-func (r *round) post(ctx context.Context, d *anycost.Drop) error {
+// post makes one request with rows of the parcels, and tells the observer of it.
+// Before it, the books record that nobody knows its effect, and after a no that
+// it had none: a crash at any time leaves the doubt behind.
+func (r *round) post(ctx context.Context, d *anycost.Drop, parcels []parcel) error {
 	begin := time.Now()
+	if err := r.doubt(ctx, parcels, func(parcel) int64 { return begin.Unix() }); err != nil {
+		return fmt.Errorf("not posted, because the books could not record it: %w", err)
+	}
 	_, err := r.client.Post(ctx, d)
 	result := "accepted"
 	if err != nil {
 		result = classOf(err).String()
 	}
 	r.opts.Posted(result, time.Since(begin))
+	var answer *anycost.Error
+	if errors.As(err, &answer) && !answer.Effect() && d.Operation == anycost.ReplaceHourly {
+		if err := r.doubt(ctx, parcels, func(p parcel) int64 { return p.Posted.Doubt }); err != nil {
+			r.opts.Logger.Warn("The books could not record that AnyCost refused hours; they are posted once more than needed", zap.Error(err))
+		}
+	}
 	return err
+}
+
+// doubt records since when nobody knows what AnyCost holds of the hours.
+func (r *round) doubt(ctx context.Context, parcels []parcel, since func(parcel) int64) error {
+	postings := make(map[billing.Hour]ledger.Posting, len(parcels))
+	for _, p := range parcels {
+		posting := p.Posted
+		posting.Doubt = since(p)
+		postings[p.Hour] = posting
+	}
+	return r.books.MarkPosted(context.WithoutCancel(ctx), postings)
 }
 
 // posted records that AnyCost holds the hours.
@@ -130,9 +147,11 @@ func (r *round) posted(ctx context.Context, parcels []parcel) error {
 	now := time.Now()
 	postings := make(map[billing.Hour]ledger.Posting, len(parcels))
 	for _, p := range parcels {
-		postings[p.Hour] = ledger.Posting{
-			Revision: p.Revision, At: now.Unix(), Rows: len(p.ends), Bytes: len(p.data), Cost: p.Totals.Cost,
+		doubt := p.Posted.Doubt
+		if p.settled(now) {
+			doubt = 0
 		}
+		postings[p.Hour] = p.posting(now.Unix(), doubt)
 	}
 	// Also when we are being shut down: the answer is there.
 	if err := r.books.MarkPosted(context.WithoutCancel(ctx), postings); err != nil {
@@ -143,37 +162,39 @@ func (r *round) posted(ctx context.Context, parcels []parcel) error {
 	defer r.mu.Unlock()
 	for _, p := range parcels {
 		delete(r.held, p.Hour)
-		if lost, ok := r.doubts[p.Hour]; ok && now.Sub(lost) >= lateEffect {
-			delete(r.doubts, p.Hour)
+		if p.refused.Rows > 0 {
+			r.holdLocked(p.refused)
 		}
-		r.report.Posted = append(r.report.Posted, PostedHour{Hour: p.Hour, Rows: len(p.ends), Cost: p.Totals.Cost})
+		if p.folded > 0 && r.folded[p.Hour] != p.Revision {
+			r.folded[p.Hour] = p.Revision
+			r.opts.Logger.Warn("The month's allowance is short: the cheapest rows of an hour were posted as one row for each provider and model; totals are exact",
+				zap.Stringer("hour", p.Hour), zap.Int("folded_rows", p.folded), zap.Int("posted_rows", len(p.ends)))
+		}
+		r.report.Posted = append(r.report.Posted, PostedHour{Hour: p.Hour, Rows: len(p.ends), Cost: p.cost})
 	}
 	r.lastPost = now
 	return nil
 }
 
-// hold keeps an hour back until it changes or somebody asks for it.
-func (r *round) hold(p parcel, reason error) {
-	h := HeldHour{
-		Hour: p.Hour, Rows: p.Rows, Cost: p.Waiting(), Reason: reason.Error(), revision: p.Revision,
-	}
-	r.mu.Lock()
-	r.held[p.Hour] = h
-	r.mu.Unlock()
-	r.report.Held = append(r.report.Held, h)
-	r.opts.Logger.Error("An hour is held back; its costs are kept, and it is tried again when it changes or on POST /cloudzero/export",
-		zap.Stringer("hour", p.Hour), zap.Int("rows", p.Rows), zap.Stringer("cost", p.Totals.Cost), zap.Error(reason))
+// settled says whether no earlier request for the hour can take effect any more.
+func (p *parcel) settled(now time.Time) bool {
+	return now.Sub(time.Unix(p.Posted.Doubt, 0)) >= lateEffect
 }
 
-// doubt remembers hours whose request may take effect after a newer one. They
-// are posted again when it cannot any more, also when they do not change.
-func (r *round) doubt(parcels []parcel) {
-	now := time.Now()
+// hold keeps an hour back until it changes or somebody asks for it.
+func (r *round) hold(p parcel, reason error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, p := range parcels {
-		r.doubts[p.Hour] = now
-	}
+	r.holdLocked(HeldHour{
+		Hour: p.Hour, Rows: p.Rows, Cost: p.Waiting(), Reason: reason.Error(), revision: p.Revision,
+	})
+}
+
+func (r *round) holdLocked(h HeldHour) {
+	r.held[h.Hour] = h
+	r.report.Held = append(r.report.Held, h)
+	r.opts.Logger.Error("Rows are held back; their costs are kept, and they are tried again when their hour changes or on POST /cloudzero/export",
+		zap.Stringer("hour", h.Hour), zap.Int("rows", h.Rows), zap.Stringer("cost", h.Cost), zap.String("error", h.Reason))
 }
 
 // classOf is the class of an error of the client; other errors, of the storage,

@@ -41,6 +41,7 @@ type Options struct {
 	// minutes; the same instance keeps its own.
 	Instance string
 	Format   cbf.Format
+	Limits   Limits
 	Logger   *zap.Logger
 	// Posted is told of every request: its result and how long it took.
 	Posted func(result string, took time.Duration)
@@ -58,11 +59,13 @@ type Shipper struct {
 	done    chan struct{}
 	exports chan chan exported
 	backoff *backoff.ExponentialBackOff // the goroutine's own
+	// cannotValidate says that the key lacks the scope; the goroutine's own.
+	cannotValidate bool
 
 	mu        sync.Mutex // guards everything below
 	held      map[billing.Hour]HeldHour
-	doubts    map[billing.Hour]time.Time // when an answer was lost
-	shown     map[billing.Hour]uint64    // revisions that a dry run has summed up
+	folded    map[billing.Hour]uint64 // revisions whose folding was logged
+	shown     map[billing.Hour]uint64 // revisions that a dry run has summed up
 	lastPost  time.Time
 	nextRound time.Time
 	lastError error
@@ -85,7 +88,7 @@ func New(books *ledger.Ledger, client *anycost.Client, opts Options) *Shipper {
 		exports: make(chan chan exported),
 		backoff: b,
 		held:    make(map[billing.Hour]HeldHour),
-		doubts:  make(map[billing.Hour]time.Time),
+		folded:  make(map[billing.Hour]uint64),
 		shown:   make(map[billing.Hour]uint64),
 	}
 }
@@ -237,7 +240,7 @@ func (s *Shipper) due() []ledger.Summary {
 
 // unposted are the hours that an export posts.
 func (s *Shipper) unposted() []ledger.Summary {
-	return s.selected(func(h ledger.Summary) bool { return h.Unposted() })
+	return s.selected(func(h ledger.Summary) bool { return h.Unposted() || h.Posted.Held > 0 })
 }
 
 func (s *Shipper) selected(choose func(ledger.Summary) bool) []ledger.Summary {
