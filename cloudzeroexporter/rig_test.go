@@ -2,6 +2,7 @@ package cloudzeroexporter
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"strconv"
 	"testing"
@@ -173,4 +174,18 @@ func (r *rig) serve(cfg anycosttest.Config) {
 	r.anycost.Close()
 	r.anycost = anycosttest.New(cfg)
 	r.host.extensions[localID] = &localExtension{transport: r.anycost.Transport()}
+}
+
+// afterCrash is a rig as a new process would find it if this one were killed
+// now: the same AnyCost, and the disk as it is.
+func (r *rig) afterCrash() *rig {
+	next := *r
+	disk := newMemory()
+	r.disk.mu.Lock()
+	maps.Copy(disk.values, r.disk.values)
+	r.disk.mu.Unlock()
+	next.disk = disk
+	next.host = &rigHost{extensions: maps.Clone(r.host.extensions)}
+	next.host.extensions[diskID] = &diskExtension{disk: disk}
+	return &next
 }

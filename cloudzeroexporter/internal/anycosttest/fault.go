@@ -44,6 +44,13 @@ func (s *Server) Fail(faults ...Fault) {
 	}
 }
 
+// Allow ends [Config.Refuse].
+func (s *Server) Allow() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cfg.Refuse = ""
+}
+
 // Heal ends all faults.
 func (s *Server) Heal() {
 	s.mu.Lock()

@@ -29,6 +29,9 @@ type Config struct {
 	APIKey, ConnectionID string
 	// Denied are scopes that the key lacks.
 	Denied []Scope
+	// Refuse is part of the resource ids that are refused, for whatever reason
+	// CloudZero may have; "" refuses none.
+	Refuse string
 	// MaxBodyBytes is the largest body of one request; 5 MB.
 	MaxBodyBytes int
 	// MaxMonthBytes and MaxMonthRows are what a month holds; 70 MB, a million.
@@ -271,6 +274,9 @@ func (s *Server) create(r *http.Request, body []byte, request *Request) reply {
 	if len(problems) > 0 {
 		return s.violate(http.StatusBadRequest, problems[0])
 	}
+	if refused := s.refused(d); len(refused) > 0 {
+		return reply{status: http.StatusBadRequest, body: validationError(refused[0])}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	after := s.months[d.Month].apply(d)
@@ -289,7 +295,8 @@ func (s *Server) validate(r *http.Request, body []byte) reply {
 	if len(body) > s.cfg.MaxBodyBytes {
 		return reply{status: http.StatusRequestEntityTooLarge, body: message("Request Too Long")}
 	}
-	_, problems := parse(r, body)
+	d, problems := parse(r, body)
+	problems = append(problems, s.refused(d)...)
 	return reply{status: http.StatusOK, body: map[string]any{"connection": map[string]any{
 		"is_valid": len(problems) == 0, "errors": append([]string{}, problems...),
 	}}}
@@ -326,9 +333,26 @@ func (s *Server) violate(status int, what string) reply {
 func (s *Server) violateLocked(status int, what string) reply {
 	s.violations = append(s.violations, what)
 	if status == http.StatusBadRequest {
-		return reply{status: status, body: map[string]any{"error": map[string]string{"message": what, "type": "ValidationError"}}}
+		return reply{status: status, body: validationError(what)}
 	}
 	return reply{status: status, body: message(what)}
+}
+
+// refused says which rows the configuration refuses.
+func (s *Server) refused(d drop) (problems []string) {
+	s.mu.Lock()
+	refuse := s.cfg.Refuse
+	s.mu.Unlock()
+	for i, r := range d.rows {
+		if id := r.columns["resource/id"]; refuse != "" && strings.Contains(id, refuse) {
+			problems = append(problems, fmt.Sprintf("row %d: %s is not welcome", i, id))
+		}
+	}
+	return problems
+}
+
+func validationError(text string) map[string]any {
+	return map[string]any{"error": map[string]string{"message": text, "type": "ValidationError"}}
 }
 
 func message(text string) map[string]string { return map[string]string{"message": text} }
