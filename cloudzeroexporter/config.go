@@ -42,6 +42,8 @@ type Config struct {
 	Retention time.Duration `mapstructure:"retention"`
 	// Limits are what AnyCost takes of one connection.
 	Limits LimitsConfig `mapstructure:"limits"`
+	// Verify compares what AnyCost holds with what was posted.
+	Verify bool `mapstructure:"verify"`
 	// DryRun does everything but the post, and needs no credentials.
 	DryRun bool `mapstructure:"dry_run"`
 	// Console is the address for dry runs and exports on demand; off by default.
@@ -117,6 +119,7 @@ func createDefaultConfig() component.Config {
 		Rows:             RowsConfig{SplitBy: []string{cbf.Team, cbf.User}, TokenTags: true},
 		Instrumentations: []string{"litellm"},
 		Retention:        35 * 24 * time.Hour,
+		Verify:           true,
 		Limits:           LimitsConfig{MonthBytes: 70_000_000, MonthRows: 1_000_000},
 		Console:          configoptional.Default(ConsoleConfig{HTTP: server}),
 	}

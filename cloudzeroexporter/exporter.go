@@ -104,9 +104,13 @@ func (e *cloudzeroExporter) start(ctx context.Context, host component.Host) erro
 		Instance: e.cfg.ConnectionID,
 		Format:   e.format,
 		Limits:   shipper.Limits{Bytes: e.cfg.Limits.MonthBytes, Rows: e.cfg.Limits.MonthRows},
-		Logger:   log,
-		Posted:   e.telemetry.posted,
-		Status:   func(err error) { h.set("anycost", err) },
+		Verify:   e.cfg.Verify,
+		Differences: func(hours int) {
+			e.telemetry.builder.ExporterCloudzeroDifferingHours.Add(context.Background(), int64(hours))
+		},
+		Logger: log,
+		Posted: e.telemetry.posted,
+		Status: func(err error) { h.set("anycost", err) },
 	})
 	if err := e.telemetry.observe(e.books, e.shipper); err != nil {
 		return err
@@ -157,11 +161,20 @@ func (e *cloudzeroExporter) openStorage(ctx context.Context, host component.Host
 	if !ok {
 		return nil, keyError("storage", fmt.Errorf("the extension %q is no storage", e.cfg.Storage))
 	}
-	client, err := s.GetClient(ctx, component.KindExporter, e.set.ID, "books")
+	client, err := s.GetClient(ctx, component.KindExporter, e.set.ID, e.booksName())
 	if err != nil {
 		return nil, keyError("storage", fmt.Errorf("open %q: %w", e.cfg.Storage, err))
 	}
 	return client, nil
+}
+
+// booksName is the name of the books in the storage: those of one connection
+// say nothing of another.
+func (e *cloudzeroExporter) booksName() string {
+	if e.cfg.ConnectionID == "" {
+		return "books"
+	}
+	return "books_" + e.cfg.ConnectionID
 }
 
 // shutdown is safe without start, after a start that failed half-way, and twice.

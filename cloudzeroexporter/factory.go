@@ -25,9 +25,14 @@ func createTraces(ctx context.Context, set exporter.Settings, cfg component.Conf
 	if err != nil {
 		return nil, err
 	}
+	return e.traces(ctx)
+}
+
+// traces is the exporter as the collector sees it.
+func (e *cloudzeroExporter) traces(ctx context.Context) (exporter.Traces, error) {
 	// No queue, no retry, no timeout in front: a batch is acknowledged when the
 	// books have it, and until then the sender's own queue is the buffer.
-	return exporterhelper.NewTraces(ctx, set, cfg, e.pushTraces,
+	return exporterhelper.NewTraces(ctx, e.set, e.cfg, e.pushTraces,
 		exporterhelper.WithStart(e.start),
 		exporterhelper.WithShutdown(e.shutdown),
 		exporterhelper.WithCapabilities(consumer.Capabilities{MutatesData: false}),

@@ -80,10 +80,10 @@ func TestShutdownWithoutStartAndTwice(t *testing.T) {
 func TestShutdownGivesUpARequestAndKeepsItsHours(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, r *rig) {
-		r.anycost.Fail(anycosttest.Fault{Delay: 50 * time.Second})
+		r.anycost.Fail(anycosttest.Fault{Method: http.MethodPost, Delay: 50 * time.Second})
 		e := r.start()
 		spend(t, e, noon.Add(-2*time.Hour), "a", "1")
-		for len(r.anycost.Requests()) == 0 && time.Since(noon) < 59*time.Minute {
+		for len(r.sent()) == 0 && time.Since(noon) < 59*time.Minute {
 			pass(10 * time.Second)
 		}
 		require.NoError(t, e.Shutdown(t.Context()))

@@ -42,9 +42,9 @@ func TestBadRowsAreHeldAndAllOthersPosted(t *testing.T) {
 				assert.Equal(t, c.held, r.gaugeText("held_cost"))
 				assert.Equal(t, "12.3", r.gaugeText("cost_read"))
 				assert.Equal(t, "0", r.gaugeText("cost_waiting"))
-				tried := len(r.anycost.Requests())
+				tried := len(r.sent())
 				pass(3 * time.Hour)
-				assert.Len(t, r.anycost.Requests(), tried, "not tried again while nothing changes")
+				assert.Len(t, r.sent(), tried, "not tried again while nothing changes")
 
 				// A restart tries once more, and is none the worse for it.
 				require.NoError(t, e.Shutdown(t.Context()))
@@ -74,8 +74,8 @@ func TestACrashAfterARequestLeavesTheDoubt(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		e := r.start()
 		spend(t, e, noon.Add(-2*time.Hour), "a", "1")
-		r.anycost.Fail(anycosttest.Fault{EffectAfter: 4 * time.Minute})
-		for len(r.anycost.Requests()) == 0 {
+		r.anycost.Fail(anycosttest.Fault{Method: http.MethodPost, EffectAfter: 4 * time.Minute})
+		for len(r.sent()) == 0 {
 			pass(time.Second)
 		}
 		// The process is killed: its disk is what the next one gets.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +26,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/anycosttest"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/console"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/metadata"
 )
 
@@ -49,6 +52,7 @@ type rig struct {
 	logs    *observer.ObservedLogs
 	metrics *componenttest.Telemetry
 	set     exporter.Settings
+	last    *cloudzeroExporter // the one that was started last
 }
 
 func newRig(t *testing.T) *rig {
@@ -80,9 +84,12 @@ func newRig(t *testing.T) *rig {
 // it was not before.
 func (r *rig) start() exporter.Traces {
 	r.t.Helper()
-	e, err := NewFactory().CreateTraces(r.t.Context(), r.set, r.cfg)
+	own, err := newExporter(r.set, r.cfg)
+	require.NoError(r.t, err)
+	e, err := own.traces(r.t.Context())
 	require.NoError(r.t, err)
 	require.NoError(r.t, e.Start(r.t.Context(), r.host))
+	r.last = own
 	r.t.Cleanup(func() { assert.NoError(r.t, e.Shutdown(context.Background())) })
 	return e
 }
@@ -188,4 +195,27 @@ func (r *rig) afterCrash() *rig {
 	next.host = &rigHost{extensions: maps.Clone(r.host.extensions)}
 	next.host.extensions[diskID] = &diskExtension{disk: disk}
 	return &next
+}
+
+// ask asks the exporter's console.
+func (r *rig) ask(path, body string) (status int, text string) {
+	r.t.Helper()
+	w := httptest.NewRecorder()
+	request := httptest.NewRequest(http.MethodPost, "http://localhost"+path, strings.NewReader(body))
+	console.Handler(r.last.shipper, console.Options{Logger: r.set.Logger}).ServeHTTP(w, request)
+	return w.Code, w.Body.String()
+}
+
+// disksExtension has a disk for each name.
+type disksExtension struct {
+	component.StartFunc
+	component.ShutdownFunc
+	disks map[string]*memory
+}
+
+func (d *disksExtension) GetClient(_ context.Context, _ component.Kind, _ component.ID, name string) (storage.Client, error) {
+	if d.disks[name] == nil {
+		d.disks[name] = newMemory()
+	}
+	return d.disks[name], nil
 }

@@ -69,6 +69,7 @@ func (t *telemetry) observe(books *ledger.Ledger, s *shipper.Shipper) error {
 		{t.builder.RegisterExporterCloudzeroIdentitiesCallback, func() int { return books.Balance().Identities }},
 		{t.builder.RegisterExporterCloudzeroUncommittedCallsCallback, func() int { return books.Balance().Uncommitted }},
 		{t.builder.RegisterExporterCloudzeroFoldedRowsCallback, func() int { return folded(books.Balance()) }},
+		{t.builder.RegisterExporterCloudzeroConflictingMonthsCallback, func() int { return len(s.State(time.Now()).Conflicts) }},
 		{t.builder.RegisterExporterCloudzeroDueHoursCallback, func() int { return s.State(time.Now()).Due }},
 		{t.builder.RegisterExporterCloudzeroHeldHoursCallback, func() int { return len(s.State(time.Now()).Held) }},
 	}

@@ -120,36 +120,52 @@ func noConnection(asked *url.URL) error {
 
 // do sends the request and decodes the answer of a 200 into reply.
 func (c *Client) do(request *http.Request, reply any) error {
-	request.Header.Set("Authorization", c.key)
-	request.Header.Set("User-Agent", c.userAgent)
-	failed := &Error{Request: request.Method + " " + request.URL.Redacted()}
-	response, err := c.http.Do(request)
-	if err != nil {
-		failed.Class, failed.Err = classOfFailure(err), withoutURL(err)
+	response, failed := c.ask(request)
+	if failed != nil {
 		return failed
 	}
 	defer func() {
 		_, _ = io.CopyN(io.Discard, response.Body, maxReplyBytes) // lets the connection be used again
 		_ = response.Body.Close()
 	}()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxReplyBytes))
-	failed.Status = response.StatusCode
-	if response.StatusCode == http.StatusOK {
-		if err == nil {
-			err = json.Unmarshal(body, reply)
-		}
-		if err == nil {
-			return nil
-		}
-		failed.Class, failed.Err = Lost, err
-		return failed
+	if response.StatusCode != http.StatusOK {
+		return c.refusal(request, response)
 	}
-	failed.Class = classOf(response.StatusCode)
-	// Some proxies echo what they refuse.
-	failed.Message = message(bytes.ReplaceAll(body, []byte(c.key), []byte("[REDACTED]")))
-	failed.RetryAfter = retryAfter(response.Header.Get("Retry-After"), time.Now())
-	return failed
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxReplyBytes))
+	if err == nil {
+		err = json.Unmarshal(body, reply)
+	}
+	if err != nil {
+		return &Error{Class: Lost, Request: named(request), Status: response.StatusCode, Err: err}
+	}
+	return nil
 }
+
+// ask sends the request. Whoever gets an answer closes its body.
+func (c *Client) ask(request *http.Request) (*http.Response, *Error) {
+	request.Header.Set("Authorization", c.key)
+	request.Header.Set("User-Agent", c.userAgent)
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, &Error{Class: classOfFailure(err), Request: named(request), Err: withoutURL(err)}
+	}
+	return response, nil
+}
+
+// refusal is the error for an answer that is no 200.
+func (c *Client) refusal(request *http.Request, response *http.Response) *Error {
+	body, _ := io.ReadAll(io.LimitReader(response.Body, maxReplyBytes)) // what came of it says enough
+	return &Error{
+		Class:   classOf(response.StatusCode),
+		Request: named(request),
+		Status:  response.StatusCode,
+		// Some proxies echo what they refuse.
+		Message:    message(bytes.ReplaceAll(body, []byte(c.key), []byte("[REDACTED]"))),
+		RetryAfter: retryAfter(response.Header.Get("Retry-After"), time.Now()),
+	}
+}
+
+func named(request *http.Request) string { return request.Method + " " + request.URL.Redacted() }
 
 // classOfFailure tells a connection that never stood from an answer that never
 // came.

@@ -51,6 +51,15 @@ func (s *Server) Allow() {
 	s.cfg.Refuse = ""
 }
 
+// Forget loses the rows of an hour.
+func (s *Server) Forget(hour string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, m := range s.months {
+		s.months[name] = slices.DeleteFunc(slices.Clone(m), func(r row) bool { return r.hour() == hour })
+	}
+}
+
 // Heal ends all faults.
 func (s *Server) Heal() {
 	s.mu.Lock()

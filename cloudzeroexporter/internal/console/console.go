@@ -20,7 +20,7 @@ import (
 // Exports is what the console asks of the exporter.
 type Exports interface {
 	// Export posts every hour that has unposted changes.
-	Export(context.Context) (shipper.Report, error)
+	Export(context.Context, shipper.Request) (shipper.Report, error)
 	// Preview visits those hours and posts nothing.
 	Preview(context.Context, func(ledger.Contents) error) error
 }
@@ -91,12 +91,11 @@ func IsLoopback(address string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// noBody reads a request's body, which has no fields yet.
-func noBody(r *http.Request) error {
+// read reads a request's body, which may be missing.
+func read(r *http.Request, body any) error {
 	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()
-	var body struct{}
-	if err := decoder.Decode(&body); err != nil && !errors.Is(err, io.EOF) {
+	if err := decoder.Decode(body); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	return nil

@@ -28,7 +28,9 @@ type exports struct {
 	contents []ledger.Contents
 }
 
-func (e *exports) Export(context.Context) (shipper.Report, error) { return e.report, e.err }
+func (e *exports) Export(context.Context, shipper.Request) (shipper.Report, error) {
+	return e.report, e.err
+}
 
 func (e *exports) Preview(_ context.Context, visit func(ledger.Contents) error) error {
 	for _, c := range e.contents {

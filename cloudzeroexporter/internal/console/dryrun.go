@@ -52,7 +52,7 @@ type number struct{ billing.Amount }
 func (n number) MarshalJSON() ([]byte, error) { return n.Append(nil), nil }
 
 func (d *dryRun) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := noBody(r); err != nil {
+	if err := read(r, &struct{}{}); err != nil {
 		fail(w, d.opts.Logger, http.StatusBadRequest, err.Error())
 		return
 	}

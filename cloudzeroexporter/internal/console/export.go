@@ -23,11 +23,12 @@ type exported struct {
 }
 
 func (e *export) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := noBody(r); err != nil {
+	var q shipper.Request
+	if err := read(r, &q); err != nil {
 		fail(w, e.opts.Logger, http.StatusBadRequest, err.Error())
 		return
 	}
-	report, err := e.exports.Export(r.Context())
+	report, err := e.exports.Export(r.Context(), q)
 	answer := exported{Message: "CloudZero export completed successfully", Status: "success", Report: report}
 	status := http.StatusOK
 	switch {

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"time"
 
@@ -107,6 +106,10 @@ func (l *Ledger) checkpointLocked(now time.Time) (checkpoint, error) {
 	}
 	for _, h := range c.gone {
 		w.delete(hourKey(h.Hour))
+		if h.Posted.Origin != Own {
+			w.delete(baseKey(h.Hour))
+			w.delete(addedKey(h.Hour))
+		}
 		for chunk := range h.SeenChunks {
 			w.delete(seenKey(h.Hour, chunk))
 		}
@@ -148,7 +151,7 @@ func (l *Ledger) saveAnswersLocked(w *writes, c *checkpoint) error {
 
 func (l *Ledger) headLocked() head {
 	h := head{
-		Journal: l.journal, AnswerChunks: make(map[int64]int, len(l.answers.chunks)), Gone: make(map[int64]storedGone, len(l.gone)),
+		Begun: l.begun.Unix(), Journal: l.journal, AnswerChunks: make(map[int64]int, len(l.answers.chunks)), Gone: make(map[int64]storedGone, len(l.gone)),
 		Rejected: storeTotals(l.rejected),
 	}
 	for month, g := range l.gone {
@@ -224,38 +227,4 @@ func (l *Ledger) takeBackLocked(h *hour) {
 	l.gone[h.Hour.Month()] = l.gone[h.Hour.Month()].sub(h)
 	delete(l.tombs, h.Hour)
 	l.hours[h.Hour] = h
-}
-
-// loadLocked brings the hour's contents back from its checkpoint.
-func (l *Ledger) loadLocked(ctx context.Context, h *hour) error {
-	h.used = time.Now()
-	if h.contents != nil {
-		return nil
-	}
-	c := &hour{summary: h.summary, contents: newContents()}
-	var stored storedHour
-	found, err := l.store.get(ctx, hourKey(h.Hour), &stored)
-	if err != nil {
-		return err
-	}
-	if !found && h.Rows > 0 {
-		return fmt.Errorf("%w: hour %s is not in the storage", ErrCorrupt, h.Hour)
-	}
-	for i := range stored.Rows {
-		if err := c.restore(&stored.Rows[i]); err != nil {
-			return err
-		}
-	}
-	for chunk := range h.SeenChunks {
-		var ids []byte
-		if _, err := l.store.get(ctx, seenKey(h.Hour, chunk), &ids); err != nil {
-			return err
-		}
-		if err := unpackIDs(ids, func(id uint64) { c.seen[id] = struct{}{} }); err != nil {
-			return err
-		}
-	}
-	h.contents = c.contents
-	h.Rows = len(h.rows)
-	return nil
 }

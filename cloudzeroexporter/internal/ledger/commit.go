@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 )
 
 var errClosed = errors.New("the books are closed")
@@ -86,8 +88,7 @@ func (l *Ledger) openHoursLocked(ctx context.Context, b *Batch) error {
 		}
 		h, ok := l.hours[at]
 		if !ok {
-			h = &hour{summary: summary{Hour: at}, contents: newContents()}
-			l.hours[at] = h
+			h = l.newHourLocked(at)
 		}
 		if err := l.loadLocked(ctx, h); err != nil {
 			return err
@@ -95,6 +96,17 @@ func (l *Ledger) openHoursLocked(ctx context.Context, b *Batch) error {
 		last = h
 	}
 	return nil
+}
+
+// newHourLocked opens an hour. One that began before the books may be at
+// AnyCost already.
+func (l *Ledger) newHourLocked(at billing.Hour) *hour {
+	h := &hour{summary: summary{Hour: at}, contents: newContents()}
+	if at.Start().Before(l.begun) {
+		h.Posted.Origin = Inherited
+	}
+	l.hours[at] = h
+	return h
 }
 
 // write is the goroutine that does all writing.

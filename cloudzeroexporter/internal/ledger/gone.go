@@ -19,6 +19,11 @@ func (g gone) add(h *hour) gone {
 	return gone{g.totals.Add(h.Totals), g.posted.Add(h.Posted.Cost), g.rows + h.Posted.Rows, g.bytes + h.Posted.Bytes}
 }
 
+// lose adds what an unreadable hour had; its rows at AnyCost become another's.
+func (g gone) lose(h *hour) gone {
+	return gone{g.totals.Add(h.Totals), g.posted.Add(h.Posted.Cost), g.rows, g.bytes}
+}
+
 func (g gone) sub(h *hour) gone {
 	return gone{g.totals.Sub(h.Totals), g.posted.Sub(h.Posted.Cost), g.rows - h.Posted.Rows, g.bytes - h.Posted.Bytes}
 }

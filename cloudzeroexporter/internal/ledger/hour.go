@@ -56,7 +56,26 @@ type Posting struct {
 	// seconds since 1970; 0 when there is none. It is recorded before a
 	// request, so that a crash leaves it behind.
 	Doubt int64
+	// Origin says whether AnyCost held rows of the hour before the books did.
+	Origin Origin
+	// BaseRows and BaseBytes are the size of those rows, and in Rows and Bytes.
+	BaseRows, BaseBytes int
 }
+
+// Origin says how the books share an hour with what AnyCost held before them.
+type Origin uint8
+
+const (
+	// Own is an hour that only the books have rows of.
+	Own Origin = iota
+	// Inherited is an hour that AnyCost may hold rows of that the books do not
+	// know: replacing it would erase them.
+	Inherited
+	// Kept is one whose rows were read back; they are posted with the others.
+	Kept
+	// Added is one whose rows could not be read back. Its calls are added.
+	Added
+)
 
 // done says whether AnyCost holds all of the hour, beyond doubt.
 func (s *summary) done() bool {

@@ -67,6 +67,7 @@ type Ledger struct {
 	next     *flight // what waits for the next commit; nil when nothing does
 	flying   *flight // the commit that is being written; nil when none is
 	closed   bool
+	begun    time.Time // when these books began; set before anything else runs
 
 	// Below is the writing goroutine's own.
 	journal    uint64    // number of the next entry
@@ -99,7 +100,7 @@ func Open(ctx context.Context, client storage.Client, opts Options) (*Ledger, er
 	if opts.Committed == nil {
 		l.opts.Committed = func(time.Duration, error) {}
 	}
-	if err := l.recover(ctx); err != nil {
+	if err := l.recover(ctx); err != nil { // nothing else uses l yet
 		return nil, fmt.Errorf("open the books: %w", err)
 	}
 	l.saved = time.Now()

@@ -30,7 +30,7 @@ func TestCommitReturnsOnlyWhenItIsStored(t *testing.T) {
 		go func() { _, err := commit(l, spend(noon, 1, "ana", "0.5")); acknowledged <- err }()
 		synctest.Wait()
 		require.Empty(t, acknowledged)
-		require.Empty(t, d.crash().values)
+		require.Zero(t, d.crash().keys("journal/"))
 		close(gate)
 		require.NoError(t, <-acknowledged)
 		require.NoError(t, <-acknowledged)

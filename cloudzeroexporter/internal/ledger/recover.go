@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -19,9 +20,12 @@ func (l *Ledger) recover(ctx context.Context) error {
 		return err
 	}
 	if found {
-		if err := l.readHead(&h); err != nil {
-			return err
-		}
+		err = l.readHead(&h)
+	} else {
+		err = l.begin(ctx)
+	}
+	if err != nil {
+		return err
 	}
 	if err := l.readAnswers(ctx); err != nil {
 		return err
@@ -29,13 +33,21 @@ func (l *Ledger) recover(ctx context.Context) error {
 	return l.readJournal(ctx, h.Journal)
 }
 
+// begin begins new books: hours before this moment may be at AnyCost already.
+func (l *Ledger) begin(ctx context.Context) error {
+	l.begun = time.Now().Truncate(time.Second)
+	_, err := l.store.set(ctx, headKey, l.headLocked())
+	return err
+}
+
 func (l *Ledger) readHead(h *head) error {
+	l.begun = time.Unix(h.Begun, 0)
 	for month, stored := range h.Gone {
 		g, err := stored.gone()
 		if err != nil {
 			return err
 		}
-		l.gone[billing.Month(month)] = g
+		l.gone[billing.Month(month)] = g //nolint:gosec // it was one when it was stored
 	}
 	rejected, err := h.Rejected.totals()
 	if err != nil {
@@ -105,8 +117,7 @@ func (l *Ledger) replay(ctx context.Context, e *entry, touched map[*hour]bool) e
 		at := billing.Hour(change.Hour)
 		h, ok := l.hours[at]
 		if !ok {
-			h = &hour{summary: summary{Hour: at}, contents: newContents()}
-			l.hours[at] = h
+			h = l.newHourLocked(at)
 		}
 		touched[h] = true
 		if err := l.loadLocked(ctx, h); err != nil {

@@ -25,6 +25,12 @@ func answersKey(heard billing.Hour, chunk int) string {
 	return "answers/" + strconv.FormatInt(int64(heard), 10) + "/" + strconv.Itoa(chunk)
 }
 
+// baseKey is where rows are kept that AnyCost held before the books.
+func baseKey(h billing.Hour) string { return "base/" + strconv.FormatInt(int64(h), 10) }
+
+// addedKey is where it is kept what was added to an hour that cannot be read.
+func addedKey(h billing.Hour) string { return "added/" + strconv.FormatInt(int64(h), 10) }
+
 // asideKey is where an unreadable value goes, for a person to look at.
 func asideKey(key string) string { return "aside/" + key }
 

@@ -51,6 +51,9 @@ type storedPosting struct {
 	Dollars, Femto uint64
 	Held, Folded   int
 	Doubt          int64
+	Origin         uint8
+	BaseRows       int
+	BaseBytes      int
 }
 
 // storedAnswers are answers that were heard in one hour.
@@ -81,6 +84,7 @@ type storedHour struct {
 // head is the root of the books: what else there is to read.
 type head struct {
 	_            struct{} `cbor:",toarray"`
+	Begun        int64    // when these books began, in seconds since 1970
 	Journal      uint64   // number of the first entry that the checkpoints do not contain
 	Hours        []storedSummary
 	AnswerChunks map[int64]int // by hour of arrival
@@ -124,6 +128,7 @@ func (s *storedTotals) totals() (cbf.Totals, error) {
 func storePosting(p Posting) storedPosting {
 	s := storedPosting{
 		Revision: p.Revision, At: p.At, Rows: p.Rows, Bytes: p.Bytes, Held: p.Held, Folded: p.Folded, Doubt: p.Doubt,
+		Origin: uint8(p.Origin), BaseRows: p.BaseRows, BaseBytes: p.BaseBytes,
 	}
 	s.Dollars, s.Femto = p.Cost.Parts()
 	return s
@@ -136,6 +141,7 @@ func (s *storedPosting) posting() (Posting, error) {
 	}
 	return Posting{
 		Revision: s.Revision, At: s.At, Rows: s.Rows, Bytes: s.Bytes, Cost: cost, Held: s.Held, Folded: s.Folded, Doubt: s.Doubt,
+		Origin: Origin(s.Origin), BaseRows: s.BaseRows, BaseBytes: s.BaseBytes,
 	}, nil
 }
 

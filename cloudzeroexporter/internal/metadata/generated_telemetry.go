@@ -25,28 +25,30 @@ func Tracer(settings component.TelemetrySettings) trace.Tracer {
 // TelemetryBuilder provides an interface for components to report telemetry
 // as defined in metadata and user config.
 type TelemetryBuilder struct {
-	meter                             metric.Meter
-	mu                                sync.Mutex
-	registrations                     []metric.Registration
-	ExporterCloudzeroClockCorrections metric.Int64Counter
-	ExporterCloudzeroCommitDuration   metric.Float64Histogram
-	ExporterCloudzeroCostPosted       metric.Float64ObservableCounter
-	ExporterCloudzeroCostRead         metric.Float64ObservableCounter
-	ExporterCloudzeroCostWaiting      metric.Float64ObservableGauge
-	ExporterCloudzeroDueHours         metric.Int64ObservableGauge
-	ExporterCloudzeroFoldedRows       metric.Int64ObservableGauge
-	ExporterCloudzeroHeldCost         metric.Float64ObservableGauge
-	ExporterCloudzeroHeldHours        metric.Int64ObservableGauge
-	ExporterCloudzeroHours            metric.Int64ObservableGauge
-	ExporterCloudzeroIdentities       metric.Int64ObservableGauge
-	ExporterCloudzeroOldestDueHourAge metric.Float64ObservableGauge
-	ExporterCloudzeroPostDuration     metric.Float64Histogram
-	ExporterCloudzeroPosts            metric.Int64Counter
-	ExporterCloudzeroRejectedCost     metric.Float64ObservableCounter
-	ExporterCloudzeroRows             metric.Int64ObservableGauge
-	ExporterCloudzeroSpans            metric.Int64Counter
-	ExporterCloudzeroTokens           metric.Int64Counter
-	ExporterCloudzeroUncommittedCalls metric.Int64ObservableGauge
+	meter                              metric.Meter
+	mu                                 sync.Mutex
+	registrations                      []metric.Registration
+	ExporterCloudzeroClockCorrections  metric.Int64Counter
+	ExporterCloudzeroCommitDuration    metric.Float64Histogram
+	ExporterCloudzeroConflictingMonths metric.Int64ObservableGauge
+	ExporterCloudzeroCostPosted        metric.Float64ObservableCounter
+	ExporterCloudzeroCostRead          metric.Float64ObservableCounter
+	ExporterCloudzeroCostWaiting       metric.Float64ObservableGauge
+	ExporterCloudzeroDifferingHours    metric.Int64Counter
+	ExporterCloudzeroDueHours          metric.Int64ObservableGauge
+	ExporterCloudzeroFoldedRows        metric.Int64ObservableGauge
+	ExporterCloudzeroHeldCost          metric.Float64ObservableGauge
+	ExporterCloudzeroHeldHours         metric.Int64ObservableGauge
+	ExporterCloudzeroHours             metric.Int64ObservableGauge
+	ExporterCloudzeroIdentities        metric.Int64ObservableGauge
+	ExporterCloudzeroOldestDueHourAge  metric.Float64ObservableGauge
+	ExporterCloudzeroPostDuration      metric.Float64Histogram
+	ExporterCloudzeroPosts             metric.Int64Counter
+	ExporterCloudzeroRejectedCost      metric.Float64ObservableCounter
+	ExporterCloudzeroRows              metric.Int64ObservableGauge
+	ExporterCloudzeroSpans             metric.Int64Counter
+	ExporterCloudzeroTokens            metric.Int64Counter
+	ExporterCloudzeroUncommittedCalls  metric.Int64ObservableGauge
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -58,6 +60,21 @@ type telemetryBuilderOptionFunc func(mb *TelemetryBuilder)
 
 func (tbof telemetryBuilderOptionFunc) apply(mb *TelemetryBuilder) {
 	tbof(mb)
+}
+
+// RegisterExporterCloudzeroConflictingMonthsCallback sets callback for observable ExporterCloudzeroConflictingMonths metric.
+func (builder *TelemetryBuilder) RegisterExporterCloudzeroConflictingMonthsCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ExporterCloudzeroConflictingMonths, obs: o})
+		return nil
+	}, builder.ExporterCloudzeroConflictingMonths)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
 }
 
 // RegisterExporterCloudzeroCostPostedCallback sets callback for observable ExporterCloudzeroCostPosted metric.
@@ -306,6 +323,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithExplicitBucketBoundaries([]float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1}...),
 	)
 	errs = errors.Join(errs, err)
+	builder.ExporterCloudzeroConflictingMonths, err = builder.meter.Int64ObservableGauge(
+		"otelcol_exporter_cloudzero_conflicting_months",
+		metric.WithDescription("Months that nothing is posted into, because something else writes to the connection. [Alpha]"),
+		metric.WithUnit("{month}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ExporterCloudzeroCostPosted, err = builder.meter.Float64ObservableCounter(
 		"otelcol_exporter_cloudzero_cost_posted",
 		metric.WithDescription("Cost of all calls that AnyCost has accepted, over restarts. [Alpha]"),
@@ -322,6 +345,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_exporter_cloudzero_cost_waiting",
 		metric.WithDescription("Cost that AnyCost lacks and that is to be posted; held cost is not in it. [Alpha]"),
 		metric.WithUnit("{USD}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterCloudzeroDifferingHours, err = builder.meter.Int64Counter(
+		"otelcol_exporter_cloudzero_differing_hours",
+		metric.WithDescription("Hours that AnyCost was found to hold otherwise than they were posted. [Alpha]"),
+		metric.WithUnit("{hour}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterCloudzeroDueHours, err = builder.meter.Int64ObservableGauge(

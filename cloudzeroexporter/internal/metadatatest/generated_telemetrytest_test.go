@@ -20,6 +20,10 @@ func TestSetupTelemetry(t *testing.T) {
 	tb, err := metadata.NewTelemetryBuilder(testTel.NewTelemetrySettings())
 	require.NoError(t, err)
 	defer tb.Shutdown()
+	require.NoError(t, tb.RegisterExporterCloudzeroConflictingMonthsCallback(func(_ context.Context, observer metric.Int64Observer) error {
+		observer.Observe(1)
+		return nil
+	}))
 	require.NoError(t, tb.RegisterExporterCloudzeroCostPostedCallback(func(_ context.Context, observer metric.Float64Observer) error {
 		observer.Observe(1)
 		return nil
@@ -74,6 +78,7 @@ func TestSetupTelemetry(t *testing.T) {
 	}))
 	tb.ExporterCloudzeroClockCorrections.Add(context.Background(), 1)
 	tb.ExporterCloudzeroCommitDuration.Record(context.Background(), 1)
+	tb.ExporterCloudzeroDifferingHours.Add(context.Background(), 1)
 	tb.ExporterCloudzeroPostDuration.Record(context.Background(), 1)
 	tb.ExporterCloudzeroPosts.Add(context.Background(), 1)
 	tb.ExporterCloudzeroSpans.Add(context.Background(), 1)
@@ -84,6 +89,9 @@ func TestSetupTelemetry(t *testing.T) {
 	AssertEqualExporterCloudzeroCommitDuration(t, testTel,
 		[]metricdata.HistogramDataPoint[float64]{{}}, metricdatatest.IgnoreValue(),
 		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterCloudzeroConflictingMonths(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterCloudzeroCostPosted(t, testTel,
 		[]metricdata.DataPoint[float64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
@@ -92,6 +100,9 @@ func TestSetupTelemetry(t *testing.T) {
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterCloudzeroCostWaiting(t, testTel,
 		[]metricdata.DataPoint[float64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterCloudzeroDifferingHours(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterCloudzeroDueHours(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},

@@ -33,7 +33,7 @@ func (r *round) isolate(ctx context.Context, p parcel, refusal error) error {
 		return nil
 	case err != nil:
 		return err
-	case len(s.bad) == 0, len(s.bad) == len(p.rows), len(s.bad) >= maxBadRows:
+	case len(s.bad) == 0, len(s.bad) == len(p.rows), len(s.bad) >= maxBadRows, s.badBase():
 		r.hold(p, refusal)
 		return nil
 	}
@@ -71,6 +71,17 @@ func (s *search) narrow(ctx context.Context, from, to int) error {
 	return s.narrow(ctx, half, to)
 }
 
+// badBase says whether a row is bad that AnyCost held before the books: leaving
+// it out would erase it.
+func (s *search) badBase() bool {
+	for i := range s.parcel.Posted.BaseRows {
+		if _, bad := s.bad[i]; bad {
+			return true
+		}
+	}
+	return false
+}
+
 // without is the parcel without its bad rows, which it remembers.
 func (s *search) without() parcel {
 	good := parcel{Summary: s.parcel.Summary, folded: s.parcel.folded, isolated: true}
@@ -78,7 +89,11 @@ func (s *search) without() parcel {
 	reason := ""
 	for i, row := range s.parcel.rows {
 		why, bad := s.bad[i]
-		if !bad {
+		switch {
+		case i < s.parcel.Posted.BaseRows:
+			good.addRaw(s.parcel.between(i, i+1))
+			continue
+		case !bad:
 			good.add(s.opts.Format, row)
 			continue
 		}

@@ -26,10 +26,19 @@ type parcel struct {
 	// are those that were left out.
 	isolated bool
 	refused  HeldHour
+	// addedBefore is the number of rows that were added to the hour before.
+	addedBefore int
 }
 
-func wrap(f cbf.Format, c ledger.Contents, r room) parcel {
+// wrap makes a parcel of the hour that fits into the room. The rows of base are
+// posted as they are.
+func wrap(f cbf.Format, c ledger.Contents, base [][]byte, r room) parcel {
 	p := parcel{Summary: c.Summary}
+	for _, raw := range base {
+		p.addRaw(raw)
+	}
+	r.rows -= len(base)
+	r.bytes -= len(p.data)
 	rows, folded := fold(f, c.Hour, c.Rows, r)
 	for _, row := range rows {
 		p.add(f, row)
@@ -39,13 +48,19 @@ func wrap(f cbf.Format, c ledger.Contents, r room) parcel {
 }
 
 func (p *parcel) add(f cbf.Format, r cbf.Row) {
+	p.addRaw(f.AppendJSON(nil, p.Hour, r))
+	p.rows[len(p.rows)-1] = r
+	p.cost = p.cost.Add(r.Cost)
+}
+
+// addRaw adds a row that is not of the books.
+func (p *parcel) addRaw(row []byte) {
 	if len(p.ends) > 0 {
 		p.data = append(p.data, ',')
 	}
-	p.data = f.AppendJSON(p.data, p.Hour, r)
+	p.data = append(p.data, row...)
 	p.ends = append(p.ends, len(p.data))
-	p.rows = append(p.rows, r)
-	p.cost = p.cost.Add(r.Cost)
+	p.rows = append(p.rows, cbf.Row{})
 }
 
 // between is the JSON of the rows from one index up to another.
@@ -60,8 +75,9 @@ func (p *parcel) between(from, to int) []byte {
 // posting is what is recorded when AnyCost has taken the parcel.
 func (p *parcel) posting(at, doubt int64) ledger.Posting {
 	return ledger.Posting{
-		Revision: p.Revision, At: at, Rows: len(p.ends), Bytes: len(p.data), Cost: p.cost,
+		Revision: p.Revision, At: at, Rows: p.addedBefore + len(p.ends), Bytes: len(p.data), Cost: p.cost,
 		Held: p.refused.Rows, Folded: p.folded, Doubt: doubt,
+		Origin: p.Posted.Origin, BaseRows: p.Posted.BaseRows, BaseBytes: p.Posted.BaseBytes,
 	}
 }
 
@@ -73,6 +89,9 @@ type part struct {
 
 // split cuts the hour into parts of at most limit bytes, or of one row.
 func (p parcel) split(limit int) []part {
+	if len(p.ends) == 0 {
+		return nil
+	}
 	var parts []part
 	begin, first := 0, 0
 	for i, end := range p.ends {

@@ -43,6 +43,8 @@ type State struct {
 	LastPost, NextRound time.Time
 	// LastError is why the last round stopped; nil when it did not.
 	LastError error
+	// Conflicts are the months that nothing is posted into.
+	Conflicts []Conflict
 	// Months are the sums of each month, oldest first.
 	Months []Month
 }
@@ -69,6 +71,9 @@ func (s *Shipper) State(now time.Time) State {
 				state.OldestDue = h.Hour.End().Add(s.opts.Settle)
 			}
 		}
+	}
+	for _, c := range s.conflicts {
+		state.Conflicts = append(state.Conflicts, c)
 	}
 	for _, m := range balance.Months {
 		state.Months = append(state.Months, s.monthLocked(m))

@@ -19,6 +19,11 @@ import (
 type round struct {
 	*Shipper
 	report Report
+
+	// What AnyCost said in this round.
+	counts  map[string]int
+	guarded map[billing.Month]bool
+	months  map[billing.Month]map[billing.Hour][][]byte
 }
 
 // shipAll posts the hours, oldest first. An hour that AnyCost refuses is held
@@ -26,12 +31,32 @@ type round struct {
 func (r *round) shipAll(ctx context.Context, hours []ledger.Summary) error {
 	var l load
 	for _, h := range hours {
+		blocked, err := r.blocked(ctx, h.Hour.Month())
+		if err == nil && !blocked {
+			err = r.inherit(ctx, h)
+		}
+		if err != nil {
+			return errors.Join(err, r.ship(ctx, l.parcels))
+		}
+		if blocked {
+			continue
+		}
 		c, err := r.books.Contents(ctx, h.Hour)
+		switch {
+		case err != nil:
+			r.hold(parcel{Summary: h}, err)
+			continue
+		case c.Posted.Origin == ledger.Added:
+			if err := r.add(ctx, c); err != nil {
+				return errors.Join(err, r.ship(ctx, l.parcels))
+			}
+			continue
+		}
+		p, err := r.wrap(ctx, c)
 		if err != nil {
 			r.hold(parcel{Summary: h}, err)
 			continue
 		}
-		p := wrap(r.opts.Format, c, r.allowance(h, time.Now()))
 		if !l.takes(p) {
 			if err := r.ship(ctx, l.parcels); err != nil {
 				return err
@@ -41,6 +66,18 @@ func (r *round) shipAll(ctx context.Context, hours []ledger.Summary) error {
 		l.add(p)
 	}
 	return r.ship(ctx, l.parcels)
+}
+
+// wrap makes the parcel of an hour: what AnyCost held before the books, and the
+// books' rows.
+func (r *round) wrap(ctx context.Context, c ledger.Contents) (p parcel, err error) {
+	var base [][]byte
+	if c.Posted.BaseRows > 0 {
+		if base, err = r.books.Base(ctx, c.Hour); err != nil {
+			return p, err
+		}
+	}
+	return wrap(r.opts.Format, c, base, r.allowance(c.Summary, time.Now())), nil
 }
 
 // ship posts hours of one month, in one body if AnyCost takes it so.
@@ -123,7 +160,7 @@ func (r *round) post(ctx context.Context, d *anycost.Drop, parcels []parcel) err
 	}
 	r.opts.Posted(result, time.Since(begin))
 	var answer *anycost.Error
-	if errors.As(err, &answer) && !answer.Effect() && d.Operation == anycost.ReplaceHourly {
+	if errors.As(err, &answer) && !answer.Effect() && (d.Operation == anycost.ReplaceHourly || parcels[0].Posted.Origin == ledger.Added) {
 		if err := r.doubt(ctx, parcels, func(p parcel) int64 { return p.Posted.Doubt }); err != nil {
 			r.opts.Logger.Warn("The books could not record that AnyCost refused hours; they are posted once more than needed", zap.Error(err))
 		}
@@ -162,6 +199,9 @@ func (r *round) posted(ctx context.Context, parcels []parcel) error {
 	defer r.mu.Unlock()
 	for _, p := range parcels {
 		delete(r.held, p.Hour)
+		if others, known := r.others[p.Hour.Month()]; known && p.Posted.Revision == 0 {
+			r.others[p.Hour.Month()] = others - p.Posted.BaseRows // they are in the books now
+		}
 		if p.refused.Rows > 0 {
 			r.holdLocked(p.refused)
 		}

@@ -42,7 +42,11 @@ type Options struct {
 	Instance string
 	Format   cbf.Format
 	Limits   Limits
-	Logger   *zap.Logger
+	// Verify says that what AnyCost holds is compared with what was posted.
+	Verify bool
+	// Differences is told how many hours a verification found to differ.
+	Differences func(hours int)
+	Logger      *zap.Logger
 	// Posted is told of every request: its result and how long it took.
 	Posted func(result string, took time.Duration)
 	// Status is told how a round ended: nil when it did not have to stop.
@@ -57,18 +61,38 @@ type Shipper struct {
 
 	cancel  context.CancelFunc
 	done    chan struct{}
-	exports chan chan exported
+	exports chan export
 	backoff *backoff.ExponentialBackOff // the goroutine's own
 	// cannotValidate says that the key lacks the scope; the goroutine's own.
 	cannotValidate bool
+	cannotList     bool
+	cannotRead     bool
+	verified       time.Time
 
 	mu        sync.Mutex // guards everything below
 	held      map[billing.Hour]HeldHour
 	folded    map[billing.Hour]uint64 // revisions whose folding was logged
+	others    map[billing.Month]int   // rows at AnyCost that are not of the books
+	conflicts map[billing.Month]Conflict
 	shown     map[billing.Hour]uint64 // revisions that a dry run has summed up
 	lastPost  time.Time
 	nextRound time.Time
 	lastError error
+}
+
+// export is what somebody asks for, and where the answer goes.
+type export struct {
+	Request
+	answer chan exported
+}
+
+// Request is what an operator wants of an export.
+type Request struct {
+	// ConfirmMonths are months, as 2026-11, in which the books are right and
+	// what else is at AnyCost is known.
+	ConfirmMonths []string `json:"confirm_months"`
+	// Verify compares what AnyCost holds with what was posted first.
+	Verify bool `json:"verify"`
 }
 
 // exported is the answer to who asked for an export.
@@ -85,11 +109,13 @@ func New(books *ledger.Ledger, client *anycost.Client, opts Options) *Shipper {
 	return &Shipper{
 		books: books, client: client, opts: opts,
 		done:    make(chan struct{}),
-		exports: make(chan chan exported),
+		exports: make(chan export),
 		backoff: b,
 		held:    make(map[billing.Hour]HeldHour),
 		folded:  make(map[billing.Hour]uint64),
-		shown:   make(map[billing.Hour]uint64),
+		others:  make(map[billing.Month]int), conflicts: make(map[billing.Month]Conflict),
+		verified: time.Now(),
+		shown:    make(map[billing.Hour]uint64),
 	}
 }
 
@@ -118,13 +144,13 @@ func (s *Shipper) Shutdown(ctx context.Context) error {
 // Export posts every hour that AnyCost lacks something of, the open hour and
 // held ones included, and returns after that. The error is why it had to stop;
 // the report says how far it came. When ctx ends first, the export goes on.
-func (s *Shipper) Export(ctx context.Context) (Report, error) {
+func (s *Shipper) Export(ctx context.Context, q Request) (Report, error) {
 	if s.client == nil {
 		return Report{}, ErrDryRun
 	}
 	answer := make(chan exported, 1)
 	select {
-	case s.exports <- answer:
+	case s.exports <- export{q, answer}:
 	case <-s.done:
 		return Report{}, ErrStopped
 	case <-ctx.Done():
@@ -164,9 +190,9 @@ func (s *Shipper) run(ctx context.Context) {
 			return
 		case <-timer.C:
 			timer.Reset(s.scheduled(ctx))
-		case answer := <-s.exports:
-			report, err := s.round(ctx, s.unposted())
-			answer <- exported{report, err}
+		case e := <-s.exports:
+			report, err := s.round(ctx, e.Request, s.unposted)
+			e.answer <- exported{report, err}
 		}
 	}
 }
@@ -177,7 +203,7 @@ func (s *Shipper) scheduled(ctx context.Context) time.Duration {
 	if s.client == nil {
 		s.summarize()
 	} else {
-		_, err = s.round(ctx, s.due())
+		_, err = s.round(ctx, Request{Verify: time.Since(s.verified) >= verifyEvery}, s.due)
 	}
 	wait := s.pause(err, time.Now())
 	s.mu.Lock()
@@ -187,9 +213,17 @@ func (s *Shipper) scheduled(ctx context.Context) time.Duration {
 }
 
 // round posts the hours and keeps how it ended.
-func (s *Shipper) round(ctx context.Context, hours []ledger.Summary) (Report, error) {
+func (s *Shipper) round(ctx context.Context, q Request, hours func() []ledger.Summary) (Report, error) {
 	r := round{Shipper: s, report: Report{Posted: []PostedHour{}, Held: []HeldHour{}}}
-	err := r.shipAll(ctx, hours)
+	err := r.confirm(ctx, q.ConfirmMonths)
+	if err == nil && q.Verify && s.opts.Verify && !s.cannotRead {
+		if err = r.verify(ctx); err == nil {
+			s.verified = time.Now()
+		}
+	}
+	if err == nil {
+		err = r.shipAll(ctx, hours())
+	}
 	if ctx.Err() != nil {
 		return r.report, ErrStopped
 	}
@@ -203,8 +237,19 @@ func (s *Shipper) round(ctx context.Context, hours []ledger.Summary) (Report, er
 		s.opts.Logger.Info("Posted to AnyCost", zap.Int("hours", len(r.report.Posted)),
 			zap.Stringer("first", r.report.Posted[0].Hour), zap.Int("rows", r.report.rows()), zap.Stringer("cost", r.report.cost()))
 	}
-	s.opts.Status(err)
+	s.opts.Status(errors.Join(err, s.conflict()))
 	return r.report.sorted(), err
+}
+
+// conflict is the months that nothing is posted into, as an error.
+func (s *Shipper) conflict() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for month, c := range s.conflicts {
+		errs = append(errs, fmt.Errorf("nothing is posted into %s: %s", month, c.Reason))
+	}
+	return errors.Join(errs...)
 }
 
 // pause is how long to wait after a round that ended so.

@@ -1,0 +1,76 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// loadLocked brings the hour's contents back from its checkpoint.
+func (l *Ledger) loadLocked(ctx context.Context, h *hour) error {
+	h.used = time.Now()
+	if h.contents != nil {
+		return nil
+	}
+	c, err := l.readRows(ctx, h)
+	if errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNewer) {
+		c, err = newContents(), l.loseLocked(ctx, h, err)
+	}
+	if err != nil {
+		return err
+	}
+	for chunk := range h.SeenChunks {
+		key := seenKey(h.Hour, chunk)
+		var ids []byte
+		_, err := l.store.get(ctx, key, &ids)
+		if err == nil {
+			err = unpackIDs(ids, func(id uint64) { c.seen[id] = struct{}{} })
+		}
+		if err = l.setAside(ctx, key, err); err != nil {
+			return err
+		}
+	}
+	h.contents = c
+	h.Rows = len(h.rows)
+	return nil
+}
+
+func (l *Ledger) readRows(ctx context.Context, h *hour) (*contents, error) {
+	c := &hour{summary: h.summary, contents: newContents()}
+	var stored storedHour
+	found, err := l.store.get(ctx, hourKey(h.Hour), &stored)
+	if err != nil {
+		return nil, err
+	}
+	if !found && h.Rows > 0 {
+		return nil, fmt.Errorf("%w: hour %s is not in the storage", ErrCorrupt, h.Hour)
+	}
+	for i := range stored.Rows {
+		if err := c.restore(&stored.Rows[i]); err != nil {
+			return nil, err
+		}
+	}
+	return c.contents, nil
+}
+
+// loseLocked gives up an hour's rows, which cannot be read. What AnyCost holds
+// of them is read back before the hour is replaced; the rest is lost, and said.
+func (l *Ledger) loseLocked(ctx context.Context, h *hour, reason error) error {
+	if err := l.store.putAside(ctx, hourKey(h.Hour)); err != nil {
+		return err
+	}
+	l.opts.Logger.Error("The rows of an hour cannot be read and were put aside; what AnyCost holds of them stays there",
+		zap.Stringer("hour", h.Hour), zap.Stringer("cost", h.Totals.Cost), zap.Stringer("posted", h.Posted.Cost),
+		zap.String("aside", asideKey(hourKey(h.Hour))), zap.Error(reason))
+	l.gone[h.Hour.Month()] = l.gone[h.Hour.Month()].lose(h)
+	lost := Posting{Origin: Own, Doubt: h.Posted.Doubt}
+	if h.Posted.Revision > 0 || h.Posted.Doubt > 0 || h.Posted.Origin != Own {
+		lost.Origin = Inherited
+	}
+	h.summary = summary{Hour: h.Hour, Revision: h.Revision + 1, SeenChunks: h.SeenChunks, Posted: lost}
+	h.changed = true
+	return nil
+}
