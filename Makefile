@@ -1,10 +1,11 @@
 # `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint fmt generate generate-check tidy-check fuzz bench golden clean
+.PHONY: help build run test lint fmt generate generate-check tidy-check fuzz torture soak bench golden clean
 
 TOOL   := go tool -modfile=$(CURDIR)/internal/tools/go.mod
 BINARY := $(CURDIR)/build/otelcol-cloudzero
 FUZZTIME ?= 30s
+TORTURE  ?= 3600
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
@@ -40,6 +41,14 @@ fuzz: ## fuzz every target for FUZZTIME
 	go test -run '^$$' -fuzz '^FuzzRead$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/usage
 	go test -run '^$$' -fuzz '^FuzzKey$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/cbf
 	go test -run '^$$' -fuzz '^FuzzReplay$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/ledger
+
+torture: ## do random bad things for TORTURE seconds, and compare with a model
+	go test -c -o build/exporter.test ./cloudzeroexporter
+	cd cloudzeroexporter && end=$$(( $$(date +%s) + $(TORTURE) )) && n=0 && while [ $$(date +%s) -lt $$end ]; do \
+		../build/exporter.test -test.run TheWhole -rapid.checks=2000 -test.timeout 1h || exit 1; n=$$(( n + 2000 )); echo "$$n sequences"; done
+
+soak: ## live through a simulated month and print what it takes
+	SOAK=1 go test -run TestSoak -v -timeout 1h ./cloudzeroexporter
 
 bench: ## what a span costs
 	go test -run '^$$' -bench . -benchmem ./cloudzeroexporter/...

@@ -137,6 +137,20 @@ func TestLateDataReplacesTheWholeHour(t *testing.T) {
 	})
 }
 
+// TestAClockThatWasAheadIsBilledOnce: the first time the call counts for the
+// hour of its arrival; told again later, its own hour is believable.
+func TestAClockThatWasAheadIsBilledOnce(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, r *rig) {
+		e := r.start()
+		spend(t, e, noon.Add(2*time.Hour), "a", "1")
+		pass(90 * time.Minute)
+		spend(t, e, noon.Add(2*time.Hour), "a", "1")
+		pass(4 * time.Hour)
+		assert.Equal(t, map[string]string{"11-24T12": "1"}, r.costs())
+	})
+}
+
 func TestHoursOfTwoMonthsGoIntoTwoBodies(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, r *rig) {

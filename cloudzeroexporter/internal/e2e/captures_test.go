@@ -64,7 +64,7 @@ func TestCapturesAreBilledToTheLastDigit(t *testing.T) {
 			t.Run(name+"/"+way, func(t *testing.T) {
 				t.Parallel()
 				capture := loadCapture(t, name)
-				s := newStage(t, nil)
+				s := newStage(t)
 				c := s.start()
 				require.NoError(t, replay(t.Context(), c, capture.Requests))
 
@@ -89,7 +89,7 @@ func TestCapturesAreBilledToTheLastDigit(t *testing.T) {
 func TestARestartForgetsNothing(t *testing.T) {
 	t.Parallel()
 	capture := loadCapture(t, "1.106.2-v2")
-	s := newStage(t, nil)
+	s := newStage(t)
 	half := len(capture.Requests) / 2
 	c := s.start()
 	require.NoError(t, sendAll(t.Context(), c, capture.Requests[:half]))
@@ -110,7 +110,7 @@ func TestARestartForgetsNothing(t *testing.T) {
 func TestSpansWithoutCostsAreCountedAsUnpriced(t *testing.T) {
 	t.Parallel()
 	capture := loadCapture(t, "1.74.15-default")
-	s := newStage(t, nil)
+	s := newStage(t)
 	c := s.start()
 	require.NoError(t, sendAll(t.Context(), c, capture.Requests))
 	_, err := c.Export(t.Context())

@@ -62,10 +62,18 @@ type stage struct {
 	metrics string // where the collector tells its own metrics
 }
 
-func newStage(t *testing.T, wrap func(http.Handler) http.Handler) *stage {
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	return newStageWith(t, anycosttest.Config{}, nil)
+}
+
+// newStageWith is a stage whose AnyCost is of a kind, and is reached through a
+// wrapper.
+func newStageWith(t *testing.T, cfg anycosttest.Config, wrap func(http.Handler) http.Handler) *stage {
 	t.Helper()
 	path := binary(t)
-	anycost := anycosttest.New(anycosttest.Config{APIKey: apiKey, ConnectionID: connectionID})
+	cfg.APIKey, cfg.ConnectionID = apiKey, connectionID
+	anycost := anycosttest.New(cfg)
 	t.Cleanup(anycost.Close)
 	handler := http.Handler(anycost)
 	if wrap != nil {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -13,25 +14,36 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/anycosttest"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/captures"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/otelcol"
 )
-
-// kills is how often the collector is killed in one run.
-const kills = 60
 
 // TestAKilledCollectorLosesNothingAndDoublesNothing kills the collector at many
 // moments while a client sends a capture again and again and somebody asks for
 // exports all the time.
 func TestAKilledCollectorLosesNothingAndDoublesNothing(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"1.106.2-v2", "1.92.2-request-span"} {
+	for name, c := range map[string]struct {
+		capture string
+		kills   int
+		anycost anycosttest.Config
+		faults  bool
+		fsync   bool
+	}{
+		"second dialect": {capture: "1.106.2-v2", kills: 60},
+		"first dialect":  {capture: "1.92.2-request-span", kills: 60},
+		"hours too large for a body, AnyCost in trouble, fsync": {
+			capture: "1.106.2-v1-request-span", kills: 120, faults: true, fsync: true, anycost: anycosttest.Config{MaxBodyBytes: 6000},
+		},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			capture := loadCapture(t, name)
+			kills := c.kills
+			capture := loadCapture(t, c.capture)
 			effects := make(chan struct{})
-			s := newStage(t, afterEffect(effects))
-
+			s := newStageWith(t, c.anycost, afterEffect(effects))
+			s.options.Env = append(s.options.Env, fmt.Sprint("FSYNC=", c.fsync))
 			requests := cut(capture.Requests, 4)
 			require.GreaterOrEqual(t, len(requests), kills, "something new for each incarnation")
 
@@ -49,11 +61,15 @@ func TestAKilledCollectorLosesNothingAndDoublesNothing(t *testing.T) {
 			})
 			moments := make(map[string]int)
 			for i := range kills {
+				if c.faults {
+					s.anycost.Fail(trouble[i%len(trouble)])
+				}
 				released.Store(int64(len(requests) * (i + 1) / kills))
 				moments[killOnce(t, s, i, effects)]++
 			}
 			finish()
 			clients.Wait()
+			s.anycost.Heal()
 
 			c := s.start()
 			require.NoError(t, sendAll(t.Context(), c, capture.Requests))
@@ -67,6 +83,15 @@ func TestAKilledCollectorLosesNothingAndDoublesNothing(t *testing.T) {
 			s.stop(c)
 		})
 	}
+}
+
+// trouble is what AnyCost does while the collector is killed.
+var trouble = []anycosttest.Fault{
+	{Method: http.MethodPost, DropAfter: true},
+	{Method: http.MethodPost, DropBefore: true, Times: 2},
+	{Status: http.StatusServiceUnavailable},
+	{Method: http.MethodPost, Delay: 20 * time.Millisecond, Times: 5},
+	{Status: http.StatusTooManyRequests, RetryAfter: "1"},
 }
 
 // sendReleased sends what is released, each request until it is acknowledged,

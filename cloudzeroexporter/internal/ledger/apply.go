@@ -30,7 +30,7 @@ func (l *Ledger) bookLocked(h *hour, c *call, key []byte, now billing.Hour) bill
 		l.rejected = l.rejected.Add(c.totals)
 		return billing.Rejected
 	}
-	if _, seen := h.seen[c.identity]; seen || c.corrected && l.answers.has(c.identity) {
+	if _, seen := h.seen[c.identity]; seen || l.answers.has(c.identity) { // a clock that was ahead is believed later on
 		return billing.Duplicate
 	}
 	h.seen[c.identity] = struct{}{}
