@@ -77,6 +77,8 @@ func TestConfigErrors(t *testing.T) {
 		"cloudzero/retention":       "retention: 1h0m0s is too short for late data; use 24h0m0s or more",
 		"cloudzero/instrumentation": `instrumentations::0: "langchain" is none of litellm, genai, openllmetry, openinference, openlit`,
 		"cloudzero/nothing_to_read": "instrumentations: name at least one, such as litellm",
+		"cloudzero/month_bytes":     "limits: month_bytes: 5 is below 1000000, which no month fits into",
+		"cloudzero/month_rows":      "limits: month_rows: 5 is below 1000, which no month fits into",
 		"cloudzero/console":         "console: token: set a token, or auth, because others can reach 0.0.0.0:8686; localhost goes without",
 	} {
 		t.Run(id, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/anycost"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/shipper"
@@ -168,6 +169,18 @@ func (e *cloudzeroExporter) openStorage(ctx context.Context, host component.Host
 	return client, nil
 }
 
+// sayWhatWaits tells who stops the exporter that not all is posted yet.
+func (e *cloudzeroExporter) sayWhatWaits() {
+	var waiting, held billing.Amount
+	for _, m := range e.shipper.State(time.Now()).Months {
+		waiting, held = waiting.Add(m.Waiting), held.Add(m.Held)
+	}
+	if !waiting.IsZero() || !held.IsZero() {
+		e.set.Logger.Info("Not all is posted yet; it waits in the storage for the next start with this connection",
+			zap.Stringer("waiting", waiting), zap.Stringer("held", held))
+	}
+}
+
 // booksName is the name of the books in the storage: those of one connection
 // say nothing of another.
 func (e *cloudzeroExporter) booksName() string {
@@ -181,6 +194,7 @@ func (e *cloudzeroExporter) booksName() string {
 func (e *cloudzeroExporter) shutdown(ctx context.Context) error {
 	var errs []error
 	if e.shipper != nil {
+		e.sayWhatWaits()
 		// First, because requests to the console may wait for it.
 		errs = append(errs, e.shipper.Shutdown(ctx))
 	}

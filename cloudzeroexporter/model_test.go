@@ -112,7 +112,7 @@ func (w *world) do(s step) {
 	case "time":
 		pass(time.Duration(s.n%240) * time.Minute)
 	case "fault":
-		w.anycost.Fail(w.fault(s))
+		w.anycost.Fail(faultOf(s))
 	case "heal":
 		w.anycost.Heal()
 	case "disk breaks":
@@ -143,7 +143,7 @@ func (w *world) again(s step) {
 	w.exporter = w.start()
 }
 
-func (w *world) fault(s step) anycosttest.Fault {
+func faultOf(s step) anycosttest.Fault {
 	f := []anycosttest.Fault{
 		{Status: http.StatusServiceUnavailable},
 		{Status: http.StatusTooManyRequests, RetryAfter: "90"},

@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"context"
+	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -21,6 +23,9 @@ func TestASecondCollectorOnTheSameStorageDoesNotStart(t *testing.T) {
 	first := s.start()
 	second := s.options
 	second.Addresses = otelcol.Addresses{GRPC: free(t), HTTP: free(t), Console: free(t), Health: free(t)}
+	_, port, err := net.SplitHostPort(free(t))
+	require.NoError(t, err)
+	second.Env = append(slices.Clone(second.Env), "METRICS_PORT="+port)
 	log := new(safeBuffer)
 	second.Log = log
 	c, err := otelcol.Start(second)
