@@ -116,6 +116,25 @@ func TestAFailingStorageIsNotAcknowledged(t *testing.T) {
 	})
 }
 
+// TestAStorageThatCannotBeReadHoldsNothing: an hour has left memory when the
+// disk breaks, and is posted as soon as it mends.
+func TestAStorageThatCannotBeReadHoldsNothing(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, r *rig) {
+		disk := &modelDisk{memory: r.disk}
+		r.host.extensions[diskID] = disk
+		spend(t, r.start(), noon, "a", "1")
+		pass(40 * time.Minute)
+		disk.broken.Store(true)
+		pass(5 * time.Hour)
+		assert.Empty(t, r.costs())
+		assert.Zero(t, r.gauge("held_hours"))
+		disk.broken.Store(false)
+		pass(10 * time.Minute)
+		assert.Equal(t, map[string]string{"11-24T12": "1"}, r.costs())
+	})
+}
+
 // failingDisk is a storage that can be made to fail.
 type failingDisk struct {
 	component.StartFunc

@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,9 +117,9 @@ func (w *world) do(s step) {
 	case "heal":
 		w.anycost.Heal()
 	case "disk breaks":
-		w.disk.broken = true
+		w.disk.broken.Store(true)
 	case "disk mends":
-		w.disk.broken = false
+		w.disk.broken.Store(false)
 	case "export":
 		_, _ = w.last.shipper.Export(context.Background(), shipper.Request{}) // what fails stays due
 	default:
@@ -130,7 +131,7 @@ func (w *world) do(s step) {
 func (w *world) again(s step) {
 	left := w.disk.copied()
 	if s.action == "crash" {
-		w.disk.broken = true // the old process reaches its disk no more
+		w.disk.broken.Store(true) // the old process reaches its disk no more
 	}
 	_ = w.exporter.Shutdown(context.Background())
 	if s.action != "crash" {
@@ -230,7 +231,7 @@ func (w *world) invariants() error {
 // AnyCost with the model.
 func (w *world) end() error {
 	w.anycost.Heal()
-	w.disk.broken = false
+	w.disk.broken.Store(false)
 	pass(11 * time.Second) // the books try again by themselves
 	want, future := make(map[string]*big.Rat), new(big.Rat)
 	for _, b := range w.batches {
@@ -258,6 +259,9 @@ func (w *world) end() error {
 	pass(2 * time.Hour)
 	if err := w.invariants(); err != nil {
 		return err
+	}
+	if c := w.last.shipper.State(time.Now()).Conflicts; len(c) > 0 {
+		return fmt.Errorf("nothing else writes, but %s", c[0].Reason)
 	}
 	return w.compare(want, future)
 }
@@ -307,7 +311,7 @@ type modelDisk struct {
 	component.StartFunc
 	component.ShutdownFunc
 	*memory
-	broken bool // changed only while nothing else runs
+	broken atomic.Bool
 }
 
 func (d *modelDisk) GetClient(context.Context, component.Kind, component.ID, string) (storage.Client, error) {
@@ -315,7 +319,7 @@ func (d *modelDisk) GetClient(context.Context, component.Kind, component.ID, str
 }
 
 func (d *modelDisk) Get(ctx context.Context, key string) ([]byte, error) {
-	if d.broken {
+	if d.broken.Load() {
 		return nil, errors.New("the disk is broken")
 	}
 	return d.memory.Get(ctx, key)
@@ -326,7 +330,7 @@ func (d *modelDisk) Set(ctx context.Context, key string, value []byte) error {
 }
 
 func (d *modelDisk) Batch(ctx context.Context, ops ...*storage.Operation) error {
-	if d.broken {
+	if d.broken.Load() {
 		return errors.New("the disk is broken")
 	}
 	return d.memory.Batch(ctx, ops...)

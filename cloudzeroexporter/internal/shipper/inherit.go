@@ -83,9 +83,12 @@ func (r *round) add(ctx context.Context, c ledger.Contents) error {
 		return nil
 	}
 	added, err := r.books.Added(ctx, c.Hour)
-	if err != nil {
+	if errors.Is(err, ledger.ErrCorrupt) {
 		r.hold(p, err)
 		return nil
+	}
+	if err != nil {
+		return err
 	}
 	for _, row := range c.Rows {
 		row.Totals = row.Sub(added[row.ResourceID()])

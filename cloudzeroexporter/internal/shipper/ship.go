@@ -44,8 +44,7 @@ func (r *round) shipAll(ctx context.Context, hours []ledger.Summary) error {
 		c, err := r.books.Contents(ctx, h.Hour)
 		switch {
 		case err != nil:
-			r.hold(parcel{Summary: h}, err)
-			continue
+			return errors.Join(err, r.ship(ctx, l.parcels))
 		case c.Posted.Origin == ledger.Added:
 			if err := r.add(ctx, c); err != nil {
 				return errors.Join(err, r.ship(ctx, l.parcels))
@@ -53,9 +52,12 @@ func (r *round) shipAll(ctx context.Context, hours []ledger.Summary) error {
 			continue
 		}
 		p, err := r.wrap(ctx, c)
-		if err != nil {
+		if errors.Is(err, ledger.ErrCorrupt) {
 			r.hold(parcel{Summary: h}, err)
 			continue
+		}
+		if err != nil {
+			return errors.Join(err, r.ship(ctx, l.parcels))
 		}
 		if !l.takes(p) {
 			if err := r.ship(ctx, l.parcels); err != nil {

@@ -255,12 +255,17 @@ func (s *Shipper) conflict() error {
 // pause is how long to wait after a round that ended so.
 func (s *Shipper) pause(err error, now time.Time) time.Duration {
 	var e *anycost.Error
-	if errors.As(err, &e) && (e.Class == anycost.Unavailable || e.Class == anycost.Lost) {
-		return max(s.backoff.NextBackOff(), e.RetryAfter)
+	refused := errors.As(err, &e) && e.Class != anycost.Unavailable && e.Class != anycost.Lost
+	if err == nil || refused {
+		// Done, or nothing that a little patience cures.
+		s.backoff.Reset()
+		return untilRound(now, s.opts.Interval, s.opts.Instance)
 	}
-	// Done, or nothing that a little patience cures.
-	s.backoff.Reset()
-	return untilRound(now, s.opts.Interval, s.opts.Instance)
+	wait := s.backoff.NextBackOff()
+	if e != nil {
+		wait = max(wait, e.RetryAfter)
+	}
+	return wait
 }
 
 // untilRound is the time to the next multiple of interval, moved by what the
@@ -285,7 +290,10 @@ func (s *Shipper) due() []ledger.Summary {
 
 // unposted are the hours that an export posts.
 func (s *Shipper) unposted() []ledger.Summary {
-	return s.selected(func(h ledger.Summary) bool { return h.Unposted() || h.Posted.Held > 0 })
+	return s.selected(func(h ledger.Summary) bool {
+		_, held := s.held[h.Hour]
+		return h.Unposted() || held || h.Posted.Held > 0
+	})
 }
 
 func (s *Shipper) selected(choose func(ledger.Summary) bool) []ledger.Summary {
