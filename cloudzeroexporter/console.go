@@ -28,6 +28,7 @@ func startConsole(ctx context.Context, host component.Host, e *cloudzeroExporter
 	cfg := e.cfg.Console.Get()
 	handler := console.Handler(e.shipper, console.Options{
 		Format:   e.format,
+		Settings: e.consoleSettings(),
 		Token:    string(cfg.Token),
 		Loopback: console.IsLoopback(cfg.HTTP.NetAddr.Endpoint),
 		Logger:   e.set.Logger,
@@ -49,6 +50,16 @@ func startConsole(ctx context.Context, host component.Host, e *cloudzeroExporter
 	}()
 	e.set.Logger.Info("The console listens", zap.Stringer("address", listener.Addr()))
 	return c, nil
+}
+
+func (e *cloudzeroExporter) consoleSettings() console.Settings {
+	zone, err := time.LoadLocation(e.cfg.Timezone)
+	if err != nil {
+		zone = time.UTC // the configuration was validated
+	}
+	return console.Settings{
+		APIKey: string(e.cfg.APIKey), ConnectionID: e.cfg.ConnectionID, DryRun: e.cfg.DryRun, Timezone: zone,
+	}
 }
 
 func (c *consoleServer) shutdown(ctx context.Context) error {

@@ -129,10 +129,11 @@ func (w *world) do(s step) {
 
 // again ends the exporter and starts another on what the first one left.
 func (w *world) again(s step) {
-	left := w.disk.copied()
+	synctest.Wait() // nothing is half done but what waits for AnyCost or time
 	if s.action == "crash" {
 		w.disk.broken.Store(true) // the old process reaches its disk no more
 	}
+	left := w.disk.copied()
 	_ = w.exporter.Shutdown(context.Background())
 	if s.action != "crash" {
 		left = w.disk.copied()

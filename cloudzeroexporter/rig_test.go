@@ -200,9 +200,14 @@ func (r *rig) afterCrash() *rig {
 // ask asks the exporter's console.
 func (r *rig) ask(path, body string) (status int, text string) {
 	r.t.Helper()
+	return r.askAs(http.MethodPost, path, body)
+}
+
+func (r *rig) askAs(method, path, body string) (status int, text string) {
+	r.t.Helper()
 	w := httptest.NewRecorder()
-	request := httptest.NewRequest(http.MethodPost, "http://localhost"+path, strings.NewReader(body))
-	console.Handler(r.last.shipper, console.Options{Logger: r.set.Logger}).ServeHTTP(w, request)
+	request := httptest.NewRequest(method, "http://localhost"+path, strings.NewReader(body))
+	console.Handler(r.last.shipper, console.Options{Logger: r.set.Logger, Format: r.last.format, Settings: r.last.consoleSettings()}).ServeHTTP(w, request)
 	return w.Code, w.Body.String()
 }
 

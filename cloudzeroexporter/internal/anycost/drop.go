@@ -12,6 +12,8 @@ type Operation string
 const (
 	// ReplaceHourly replaces all rows of the hours that the drop names.
 	ReplaceHourly Operation = "replace_hourly"
+	// ReplaceDrop replaces the whole month.
+	ReplaceDrop Operation = "replace_drop"
 	// Sum adds the drop's rows. Repeated, it doubles them.
 	Sum Operation = "sum"
 )

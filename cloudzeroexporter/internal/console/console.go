@@ -9,9 +9,11 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/shipper"
@@ -19,15 +21,34 @@ import (
 
 // Exports is what the console asks of the exporter.
 type Exports interface {
-	// Export posts every hour that has unposted changes.
+	// Export posts what the request chooses.
 	Export(context.Context, shipper.Request) (shipper.Report, error)
-	// Preview visits those hours and posts nothing.
-	Preview(context.Context, func(ledger.Contents) error) error
+	// Preview visits the hours that an export would post, and posts nothing.
+	Preview(context.Context, shipper.Selection, func(ledger.Contents) error) error
+	// Check asks AnyCost what the key may do.
+	Check(context.Context) (shipper.Check, error)
+	// State is how things are.
+	State(time.Time) shipper.State
+	// Hours are the hours in the books, Contents one with its rows.
+	Hours() []ledger.Summary
+	Contents(context.Context, billing.Hour) (ledger.Contents, error)
+	// Due says whether an hour waits to be posted.
+	Due(ledger.Summary) bool
+	// Rejected is the cost of calls that came too late.
+	Rejected() billing.Amount
+}
+
+// Settings are what the console shows of the configuration.
+type Settings struct {
+	APIKey, ConnectionID string
+	DryRun               bool
+	Timezone             *time.Location
 }
 
 // Options are what the console needs to know.
 type Options struct {
-	Format cbf.Format
+	Format   cbf.Format
+	Settings Settings
 	// Token, if set, is asked of every request, as a bearer token.
 	Token string
 	// Loopback says that the console listens on this machine only; then it
@@ -41,6 +62,12 @@ func Handler(e Exports, opts Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /cloudzero/dry-run", &dryRun{e, opts})
 	mux.Handle("POST /cloudzero/export", &export{e, opts})
+	mux.Handle("POST /cloudzero/test", &check{e, opts})
+	mux.Handle("GET /cloudzero/settings", &settings{e, opts})
+	mux.Handle("GET /cloudzero/hours", &hours{e, opts})
+	mux.Handle("GET /cloudzero/hours/{hour}/rows", &rows{e, opts})
+	mux.Handle("GET /cloudzero/summary", &summary{e, opts})
+	mux.Handle("GET /cloudzero/balance", &balance{e, opts})
 	// A page of another site must not make a browser post on its behalf.
 	sameOrigin := http.NewCrossOriginProtection()
 	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

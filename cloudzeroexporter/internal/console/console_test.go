@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -32,7 +33,21 @@ func (e *exports) Export(context.Context, shipper.Request) (shipper.Report, erro
 	return e.report, e.err
 }
 
-func (e *exports) Preview(_ context.Context, visit func(ledger.Contents) error) error {
+func (e *exports) Check(context.Context) (shipper.Check, error) { return shipper.Check{}, e.err }
+
+func (e *exports) State(time.Time) shipper.State { return shipper.State{} }
+
+func (e *exports) Hours() []ledger.Summary { return nil }
+
+func (e *exports) Contents(context.Context, billing.Hour) (ledger.Contents, error) {
+	return ledger.Contents{}, e.err
+}
+
+func (e *exports) Due(ledger.Summary) bool { return false }
+
+func (e *exports) Rejected() billing.Amount { return billing.Amount{} }
+
+func (e *exports) Preview(_ context.Context, _ shipper.Selection, visit func(ledger.Contents) error) error {
 	for _, c := range e.contents {
 		if err := visit(c); err != nil {
 			return err
@@ -56,7 +71,7 @@ func hour(t *testing.T, s string) billing.Hour {
 }
 
 func ask(e *exports, o Options, method, path, body string, header http.Header) *httptest.ResponseRecorder {
-	o.Logger = zap.NewNop()
+	o.Logger, o.Settings.Timezone = zap.NewNop(), time.UTC
 	r := httptest.NewRequest(method, "http://localhost:8686"+path, strings.NewReader(body))
 	for name, values := range header {
 		r.Header[name] = values
@@ -82,19 +97,19 @@ func TestExportAnswers(t *testing.T) {
 		"posted": {
 			exports{report: shipper.Report{Posted: posted, Held: none}},
 			http.StatusOK,
-			`{"message":"CloudZero export completed successfully","status":"success","posted":[{"hour":"2026-11-24T03:00:00Z","rows":2,"cost":"0.300000000000001"}],"held":[]}`,
+			`{"message":"CloudZero export completed successfully","status":"success","records_exported":2,"posted":[{"hour":"2026-11-24T03:00:00Z","rows":2,"cost":"0.300000000000001"}],"held":[]}`,
 		},
 		"held": {
 			exports{report: shipper.Report{Posted: posted, Held: held}},
 			http.StatusOK,
-			`{"message":"CloudZero export completed, but AnyCost refuses the held hours","status":"partial",
+			`{"message":"CloudZero export completed, but AnyCost refuses the held hours","status":"partial","records_exported":2,
 			"posted":[{"hour":"2026-11-24T03:00:00Z","rows":2,"cost":"0.300000000000001"}],
 			"held":[{"hour":"2026-11-24T04:00:00Z","rows":1,"cost":"1","reason":"row 0: no"}]}`,
 		},
 		"stopped half-way": {
 			exports{report: shipper.Report{Posted: posted, Held: none}, err: errors.New("503")},
 			http.StatusBadGateway,
-			`{"message":"CloudZero export stopped; what is not posted stays due","status":"error","detail":{"error":"503"},
+			`{"message":"CloudZero export stopped; what is not posted stays due","status":"error","detail":{"error":"503"},"records_exported":2,
 			"posted":[{"hour":"2026-11-24T03:00:00Z","rows":2,"cost":"0.300000000000001"}],"held":[]}`,
 		},
 		"a dry run": {
@@ -134,7 +149,8 @@ func TestDryRunShowsTheVeryRows(t *testing.T) {
 			{"hour":"2026-11-24T03:00:00Z","custom_llm_provider":"openai","model":"gpt-4o","team_id":"team-1","spend":0.1,"api_requests":3,"prompt_tokens":100,"completion_tokens":50},
 			{"hour":"2026-11-24T03:00:00Z","custom_llm_provider":"openai","model":"gpt-4o","team_id":"team-2","spend":0.2,"api_requests":3,"prompt_tokens":100,"completion_tokens":50}],
 		"cbf_data":[`+rows+`],
-		"summary":{"total_cost":0.3,"total_tokens":300,"total_records":2}}}`, w.Body.String())
+		"summary":{"total_cost":0.3,"total_tokens":300,"total_records":2,"unique_accounts":2,"unique_services":1}},
+		"summary":{"total_cost":0.3,"total_tokens":300,"total_records":2,"unique_accounts":2,"unique_services":1}}`, w.Body.String())
 	assert.Contains(t, w.Body.String(), `"total_cost":0.3,`, "all digits, and no others")
 
 	w = ask(&exports{}, Options{}, http.MethodPost, "/cloudzero/dry-run", "", nil)
@@ -165,7 +181,7 @@ func TestWhoMayAsk(t *testing.T) {
 		"with another token":            {options: token, header: header("Authorization", "Bearer wrong"), status: http.StatusUnauthorized},
 		"with the token in another way": {options: token, header: header("Authorization", "secret"), status: http.StatusUnauthorized},
 		"by GET":                        {options: local, method: http.MethodGet, status: http.StatusMethodNotAllowed},
-		"with unknown fields":           {options: local, body: `{"limit": 1}`, status: http.StatusBadRequest},
+		"with unknown fields":           {options: local, body: `{"limits": 1}`, status: http.StatusBadRequest},
 		"with half a body":              {options: local, body: `{`, status: http.StatusBadRequest},
 	} {
 		t.Run(name, func(t *testing.T) {

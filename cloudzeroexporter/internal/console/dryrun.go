@@ -7,6 +7,7 @@ import (
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/shipper"
 )
 
 // dryRun is POST /cloudzero/dry-run: the very rows that an export would post.
@@ -26,6 +27,9 @@ type dryRunSummary struct {
 	TotalCost    number `json:"total_cost"`
 	TotalTokens  uint64 `json:"total_tokens"`
 	TotalRecords int    `json:"total_records"`
+	// UniqueAccounts is the number of teams, UniqueServices that of providers.
+	UniqueAccounts int `json:"unique_accounts"`
+	UniqueServices int `json:"unique_services"`
 }
 
 // usageRow is a row in the words of LiteLLM.
@@ -52,13 +56,27 @@ type number struct{ billing.Amount }
 func (n number) MarshalJSON() ([]byte, error) { return n.Append(nil), nil }
 
 func (d *dryRun) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := read(r, &struct{}{}); err != nil {
+	var body selection
+	err := read(r, &body)
+	var chosen shipper.Selection
+	if err == nil {
+		chosen, err = body.choose(d.opts.Settings.Timezone)
+	}
+	if err != nil {
 		fail(w, d.opts.Logger, http.StatusBadRequest, err.Error())
 		return
 	}
+	// The limit cuts the lists, never the summary.
+	limit := chosen.Limit
+	chosen.Limit = 0
+	accounts, services := make(map[string]bool), make(map[string]bool)
 	data := dryRunData{UsageData: []usageRow{}, CBFData: []json.RawMessage{}}
-	err := d.exports.Preview(r.Context(), func(c ledger.Contents) error {
+	err = d.exports.Preview(r.Context(), chosen, func(c ledger.Contents) error {
 		for _, row := range c.Rows {
+			accounts[row.Team], services[row.Provider] = true, true
+			if limit > 0 && len(data.CBFData) == limit {
+				continue
+			}
 			data.UsageData = append(data.UsageData, usageRowOf(c.Hour, row))
 			data.CBFData = append(data.CBFData, d.opts.Format.AppendJSON(nil, c.Hour, row))
 		}
@@ -71,11 +89,13 @@ func (d *dryRun) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, d.opts.Logger, http.StatusInternalServerError, err.Error())
 		return
 	}
+	data.Summary.UniqueAccounts, data.Summary.UniqueServices = len(accounts), len(services)
 	reply(w, d.opts.Logger, http.StatusOK, struct {
-		Message string     `json:"message"`
-		Status  string     `json:"status"`
-		Data    dryRunData `json:"dry_run_data"`
-	}{"CloudZero dry run export completed successfully.", "success", data})
+		Message string        `json:"message"`
+		Status  string        `json:"status"`
+		Data    dryRunData    `json:"dry_run_data"`
+		Summary dryRunSummary `json:"summary"`
+	}{"CloudZero dry run export completed successfully.", "success", data, data.Summary})
 }
 
 func usageRowOf(h billing.Hour, r cbf.Row) usageRow {

@@ -13,6 +13,14 @@ import (
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
 )
 
+// origin settles how the hour shares with what AnyCost holds of it.
+func (r *round) origin(ctx context.Context, h ledger.Summary) error {
+	if r.adds {
+		return r.books.KeepAdded(ctx, h.Hour, nil)
+	}
+	return r.inherit(ctx, h)
+}
+
 // inherit finds out what AnyCost held of an hour before the books did, so that
 // replacing the hour does not erase it. Where the key may not read, the hour
 // becomes one whose calls are added.

@@ -19,6 +19,8 @@ import (
 type round struct {
 	*Shipper
 	report Report
+	// adds says that the hours are added to what AnyCost holds.
+	adds bool
 
 	// What AnyCost said in this round.
 	counts  map[string]int
@@ -33,7 +35,7 @@ func (r *round) shipAll(ctx context.Context, hours []ledger.Summary) error {
 	for _, h := range hours {
 		blocked, err := r.blocked(ctx, h.Hour.Month())
 		if err == nil && !blocked {
-			err = r.inherit(ctx, h)
+			err = r.origin(ctx, h)
 		}
 		if err != nil {
 			return errors.Join(err, r.ship(ctx, l.parcels))
@@ -162,7 +164,7 @@ func (r *round) post(ctx context.Context, d *anycost.Drop, parcels []parcel) err
 	}
 	r.opts.Posted(result, time.Since(begin))
 	var answer *anycost.Error
-	if errors.As(err, &answer) && !answer.Effect() && (d.Operation == anycost.ReplaceHourly || parcels[0].Posted.Origin == ledger.Added) {
+	if errors.As(err, &answer) && !answer.Effect() && (d.Operation != anycost.Sum || parcels[0].Posted.Origin == ledger.Added) {
 		if err := r.doubt(ctx, parcels, func(p parcel) int64 { return p.Posted.Doubt }); err != nil {
 			r.opts.Logger.Warn("The books could not record that AnyCost refused hours; they are posted once more than needed", zap.Error(err))
 		}
@@ -211,6 +213,9 @@ func (r *round) posted(ctx context.Context, parcels []parcel) error {
 			r.folded[p.Hour] = p.Revision
 			r.opts.Logger.Warn("The month's allowance is short: the cheapest rows of an hour were posted as one row for each provider and model; totals are exact",
 				zap.Stringer("hour", p.Hour), zap.Int("folded_rows", p.folded), zap.Int("posted_rows", len(p.ends)))
+		}
+		if e := r.exporting.Load(); e != nil {
+			e.posted.Add(1)
 		}
 		r.report.Posted = append(r.report.Posted, PostedHour{Hour: p.Hour, Rows: len(p.ends), Cost: p.cost})
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v7"
@@ -61,13 +62,15 @@ type Shipper struct {
 
 	cancel  context.CancelFunc
 	done    chan struct{}
-	exports chan export
+	tasks   chan task
 	backoff *backoff.ExponentialBackOff // the goroutine's own
 	// cannotValidate says that the key lacks the scope; the goroutine's own.
 	cannotValidate bool
 	cannotList     bool
 	cannotRead     bool
 	verified       time.Time
+
+	exporting atomic.Pointer[export] // nil when none runs
 
 	mu        sync.Mutex // guards everything below
 	held      map[billing.Hour]HeldHour
@@ -80,27 +83,6 @@ type Shipper struct {
 	lastError error
 }
 
-// export is what somebody asks for, and where the answer goes.
-type export struct {
-	Request
-	answer chan exported
-}
-
-// Request is what an operator wants of an export.
-type Request struct {
-	// ConfirmMonths are months, as 2026-11, in which the books are right and
-	// what else is at AnyCost is known.
-	ConfirmMonths []string `json:"confirm_months"`
-	// Verify compares what AnyCost holds with what was posted first.
-	Verify bool `json:"verify"`
-}
-
-// exported is the answer to who asked for an export.
-type exported struct {
-	report Report
-	err    error
-}
-
 // New returns a shipper for the books. Without a client it only says what it
 // would post.
 func New(books *ledger.Ledger, client *anycost.Client, opts Options) *Shipper {
@@ -109,7 +91,7 @@ func New(books *ledger.Ledger, client *anycost.Client, opts Options) *Shipper {
 	return &Shipper{
 		books: books, client: client, opts: opts,
 		done:    make(chan struct{}),
-		exports: make(chan export),
+		tasks:   make(chan task),
 		backoff: b,
 		held:    make(map[billing.Hour]HeldHour),
 		folded:  make(map[billing.Hour]uint64),
@@ -141,45 +123,6 @@ func (s *Shipper) Shutdown(ctx context.Context) error {
 	}
 }
 
-// Export posts every hour that AnyCost lacks something of, the open hour and
-// held ones included, and returns after that. The error is why it had to stop;
-// the report says how far it came. When ctx ends first, the export goes on.
-func (s *Shipper) Export(ctx context.Context, q Request) (Report, error) {
-	if s.client == nil {
-		return Report{}, ErrDryRun
-	}
-	answer := make(chan exported, 1)
-	select {
-	case s.exports <- export{q, answer}:
-	case <-s.done:
-		return Report{}, ErrStopped
-	case <-ctx.Done():
-		return Report{}, ctx.Err()
-	}
-	select {
-	case e := <-answer:
-		return e.report, e.err
-	case <-s.done:
-		return Report{}, ErrStopped
-	case <-ctx.Done():
-		return Report{}, ctx.Err()
-	}
-}
-
-// Preview visits the hours, with their rows, that an export would post now.
-func (s *Shipper) Preview(ctx context.Context, visit func(ledger.Contents) error) error {
-	for _, h := range s.unposted() {
-		c, err := s.books.Contents(ctx, h.Hour)
-		if err != nil {
-			return err
-		}
-		if err := visit(c); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (s *Shipper) run(ctx context.Context) {
 	defer close(s.done)
 	timer := time.NewTimer(0)
@@ -190,9 +133,9 @@ func (s *Shipper) run(ctx context.Context) {
 			return
 		case <-timer.C:
 			timer.Reset(s.scheduled(ctx))
-		case e := <-s.exports:
-			report, err := s.round(ctx, e.Request, s.unposted)
-			e.answer <- exported{report, err}
+		case t := <-s.tasks:
+			t.do(ctx)
+			close(t.done)
 		}
 	}
 }
@@ -222,10 +165,14 @@ func (s *Shipper) round(ctx context.Context, q Request, hours func() []ledger.Su
 		}
 	}
 	if err == nil {
-		err = r.shipAll(ctx, hours())
+		err = r.export(ctx, q, hours())
 	}
 	if ctx.Err() != nil {
 		return r.report, ErrStopped
+	}
+	var conflict *ConflictError
+	if errors.As(err, &conflict) {
+		return r.report, err // it says nothing of AnyCost
 	}
 	s.mu.Lock()
 	s.lastError = err
@@ -239,6 +186,18 @@ func (s *Shipper) round(ctx context.Context, q Request, hours func() []ledger.Su
 	}
 	s.opts.Status(errors.Join(err, s.conflict()))
 	return r.report.sorted(), err
+}
+
+// export posts the hours as they were asked for.
+func (r *round) export(ctx context.Context, q Request, hours []ledger.Summary) error {
+	if err := r.check(q, hours); err != nil {
+		return err
+	}
+	if q.Operation == anycost.ReplaceDrop {
+		return r.whole(ctx, hours)
+	}
+	r.adds = q.Operation == anycost.Sum
+	return r.shipAll(ctx, hours)
 }
 
 // conflict is the months that nothing is posted into, as an error.

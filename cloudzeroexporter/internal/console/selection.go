@@ -1,0 +1,66 @@
+package console
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/shipper"
+)
+
+// selection is the fields by which a request chooses hours, as LiteLLM's do.
+type selection struct {
+	Limit *int   `json:"limit"`
+	Start string `json:"start_time_utc"`
+	End   string `json:"end_time_utc"`
+}
+
+func (s selection) choose(zone *time.Location) (c shipper.Selection, err error) {
+	if s.Limit != nil {
+		if *s.Limit < 1 {
+			return c, fmt.Errorf("limit: %d is not a number of rows", *s.Limit)
+		}
+		c.Limit = *s.Limit
+	}
+	c.Ranged = s.Start != "" || s.End != ""
+	c.From, c.To, err = hourRange(s.Start, s.End, zone, "start_time_utc", "end_time_utc")
+	return c, err
+}
+
+// forever is behind every hour that there will be.
+const forever = billing.Hour(1 << 30)
+
+// hourRange is the whole hours that two times touch; an empty one is open.
+func hourRange(start, end string, zone *time.Location, startName, endName string) (from, to billing.Hour, err error) {
+	to = forever
+	if start != "" {
+		at, err := parseTime(start, zone)
+		if err != nil {
+			return 0, 0, fmt.Errorf("%s: %w", startName, err)
+		}
+		from = billing.HourOf(at)
+	}
+	if end != "" {
+		at, err := parseTime(end, zone)
+		if err != nil {
+			return 0, 0, fmt.Errorf("%s: %w", endName, err)
+		}
+		to = billing.HourOf(at.Add(time.Hour - 1))
+	}
+	if from >= to {
+		return 0, 0, fmt.Errorf("%s: %s is not after %s", endName, end, start)
+	}
+	return from, to, nil
+}
+
+// parseTime reads a time; one without an offset is the zone's.
+func parseTime(text string, zone *time.Location) (time.Time, error) {
+	for _, layout := range []string{
+		time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly,
+	} {
+		if at, err := time.ParseInLocation(layout, text, zone); err == nil {
+			return at, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is not a time such as 2026-11-24T03:00:00Z or 2026-11-24 03:00", text)
+}
