@@ -35,17 +35,17 @@ func (e *exports) Export(context.Context, shipper.Request) (shipper.Report, erro
 
 func (e *exports) Check(context.Context) (shipper.Check, error) { return shipper.Check{}, e.err }
 
-func (e *exports) State(time.Time) shipper.State { return shipper.State{} }
+func (*exports) State(time.Time) shipper.State { return shipper.State{} }
 
-func (e *exports) Hours() []ledger.Summary { return nil }
+func (*exports) Hours() []ledger.Summary { return nil }
 
 func (e *exports) Contents(context.Context, billing.Hour) (ledger.Contents, error) {
 	return ledger.Contents{}, e.err
 }
 
-func (e *exports) Due(ledger.Summary) bool { return false }
+func (*exports) Due(ledger.Summary) bool { return false }
 
-func (e *exports) Rejected() billing.Amount { return billing.Amount{} }
+func (*exports) Rejected() billing.Amount { return billing.Amount{} }
 
 func (e *exports) Preview(_ context.Context, _ shipper.Selection, visit func(ledger.Contents) error) error {
 	for _, c := range e.contents {

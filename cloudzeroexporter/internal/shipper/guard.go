@@ -19,8 +19,7 @@ type Conflict struct {
 	Month  billing.Month
 	Reason string
 
-	found int            // rows that AnyCost said to hold
-	hours []billing.Hour // that a verification found to differ
+	hours []billing.Hour // that differ; none when only the number of rows does
 }
 
 // blocked says whether nothing may be posted into the month. Before the first
@@ -62,29 +61,56 @@ func (r *round) guard(ctx context.Context, month billing.Month) (bool, error) {
 	if !certain {
 		return false, nil // what AnyCost holds is about to be settled
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	found := r.counts[month.String()]
+	r.mu.Lock()
 	others, known := r.others[month]
-	conflict, conflicted := r.conflicts[month]
-	switch {
-	case !known:
+	if !known {
 		// Others' rows that were there first are theirs.
 		r.others[month] = found - ours
-		return false, nil
-	case found != ours+others:
-		r.conflictLocked(Conflict{
-			Month: month, found: found,
-			Reason: fmt.Sprintf("AnyCost holds %d rows of the month instead of %d", found, ours+others),
-		})
-		return true, nil
-	case conflicted && len(conflict.hours) == 0:
+	}
+	r.mu.Unlock()
+	if known && found != ours+others {
+		return r.suspect(ctx, month, found, ours+others)
+	}
+	return r.relax(month), nil
+}
+
+// suspect looks at what AnyCost holds of a month whose number of rows is not
+// what it should be, and says whether something else writes there. Where the key
+// may not read, the number alone decides.
+func (r *round) suspect(ctx context.Context, month billing.Month, found, expected int) (bool, error) {
+	if !r.cannotRead {
+		err := r.verifyMonth(ctx, month)
+		if err == nil {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			delete(r.others, month) // counted anew
+			_, conflicted := r.conflicts[month]
+			return conflicted, nil
+		}
+		if classOf(err) != anycost.Forbidden {
+			return false, err
+		}
+		r.sayCannotRead(err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.conflictLocked(Conflict{Month: month, Reason: fmt.Sprintf("AnyCost holds %d rows of the month instead of %d", found, expected)})
+	return true, nil
+}
+
+// relax ends a conflict that only the number of rows told of, now that it is
+// right again, and says whether there still is one.
+func (r *round) relax(month billing.Month) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c, conflicted := r.conflicts[month]
+	if conflicted && len(c.hours) == 0 {
 		delete(r.conflicts, month)
 		r.opts.Logger.Info("AnyCost holds again what was posted", zap.Stringer("month", month))
-		return false, nil
-	default:
-		return conflicted, nil
+		return false
 	}
+	return conflicted
 }
 
 // rowsPosted is the number of rows that AnyCost should hold of the books, if
@@ -119,6 +145,9 @@ func (r *round) confirm(ctx context.Context, months []string) error {
 	for month, c := range r.conflicts {
 		if slices.Contains(months, month.String()) {
 			hours = append(hours, c.hours...)
+			for _, at := range c.hours {
+				r.strangers[at] = true
+			}
 			delete(r.conflicts, month)
 			delete(r.others, month) // counted anew
 		}

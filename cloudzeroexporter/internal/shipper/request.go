@@ -90,7 +90,7 @@ func (r *round) check(q Request, hours []ledger.Summary) error {
 }
 
 // checkWholeMonth: what replace_drop is not given is gone.
-func (r *round) checkWholeMonth(c Selection, hours []ledger.Summary) error {
+func (*round) checkWholeMonth(c Selection, hours []ledger.Summary) error {
 	if !c.Ranged || c.Limit > 0 || len(hours) == 0 || c.From > hours[0].Hour.Month().First() || c.To < (hours[0].Hour.Month()+1).First() {
 		return &ConflictError{"replace_drop replaces a whole month: give start_time_utc and end_time_utc of one month, and no limit"}
 	}

@@ -56,9 +56,10 @@ type Options struct {
 
 // Shipper posts the books to AnyCost. See the package comment.
 type Shipper struct {
-	books  *ledger.Ledger
-	client *anycost.Client // nil in a dry run
-	opts   Options
+	books   *ledger.Ledger
+	client  *anycost.Client // nil in a dry run
+	opts    Options
+	started time.Time
 
 	cancel  context.CancelFunc
 	done    chan struct{}
@@ -77,6 +78,7 @@ type Shipper struct {
 	folded    map[billing.Hour]uint64 // revisions whose folding was logged
 	others    map[billing.Month]int   // rows at AnyCost that are not of the books
 	conflicts map[billing.Month]Conflict
+	strangers map[billing.Hour]bool   // hours of others that an operator confirmed
 	shown     map[billing.Hour]uint64 // revisions that a dry run has summed up
 	lastPost  time.Time
 	nextRound time.Time
@@ -96,8 +98,8 @@ func New(books *ledger.Ledger, client *anycost.Client, opts Options) *Shipper {
 		held:    make(map[billing.Hour]HeldHour),
 		folded:  make(map[billing.Hour]uint64),
 		others:  make(map[billing.Month]int), conflicts: make(map[billing.Month]Conflict),
-		verified: time.Now(),
-		shown:    make(map[billing.Hour]uint64),
+		verified: time.Now(), started: time.Now(), strangers: make(map[billing.Hour]bool),
+		shown: make(map[billing.Hour]uint64),
 	}
 }
 

@@ -3,6 +3,8 @@ package shipper
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -23,8 +25,7 @@ func (r *round) verify(ctx context.Context) error {
 		}
 		err := r.verifyMonth(ctx, m.Month)
 		if err != nil && classOf(err) == anycost.Forbidden {
-			r.cannotRead = true
-			r.opts.Logger.Warn("The API key may not read billing drops, so what CloudZero holds cannot be verified", zap.Error(err))
+			r.sayCannotRead(err)
 			return nil
 		}
 		if err != nil {
@@ -32,6 +33,11 @@ func (r *round) verify(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (r *round) sayCannotRead(err error) {
+	r.cannotRead = true
+	r.opts.Logger.Warn("The API key may not read billing drops, so what CloudZero holds cannot be verified", zap.Error(err))
 }
 
 // content is the rows of an hour: how often each resource has each cost.
@@ -42,11 +48,23 @@ func (r *round) verifyMonth(ctx context.Context, month billing.Month) error {
 	if err != nil {
 		return err
 	}
+	posted := make(map[billing.Hour]bool)
+	for _, h := range r.books.Hours() {
+		posted[h.Hour] = h.Posted.Rows > 0 || h.Posted.Doubt != 0 || h.Posted.Origin != ledger.Own
+	}
 	found := make(map[billing.Hour]content, len(expected))
+	strange := make(map[billing.Hour]bool)
 	err = r.client.Read(ctx, month, func(row anycost.Row) error {
 		at, err := row.Hour()
-		if _, ours := expected[at]; err != nil || !ours {
-			return nil //nolint:nilerr // not a row of an hour that was posted
+		if err != nil {
+			return nil //nolint:nilerr // a row of another kind is none of an hour
+		}
+		if _, ours := expected[at]; !ours {
+			// Nobody but us has a reason to write an hour since our start.
+			if !posted[at] && at >= billing.HourOf(r.started) && !r.knownStranger(at) {
+				strange[at] = true
+			}
+			return nil
 		}
 		if found[at] == nil {
 			found[at] = make(content)
@@ -67,7 +85,7 @@ func (r *round) verifyMonth(ctx context.Context, month billing.Month) error {
 			foreign = append(foreign, at)
 		}
 	}
-	return r.react(ctx, month, missing, foreign)
+	return r.react(ctx, month, missing, slices.Sorted(maps.Keys(strange)), foreign)
 }
 
 // within says whether all rows of c are rows of o.
@@ -80,8 +98,17 @@ func (c content) within(o content) bool {
 	return true
 }
 
+// knownStranger says whether an operator has confirmed rows of the hour that are
+// not of the books.
+func (r *round) knownStranger(at billing.Hour) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.strangers[at]
+}
+
 // react posts again what AnyCost has lost, and stops where somebody else wrote.
-func (r *round) react(ctx context.Context, month billing.Month, missing, foreign []billing.Hour) error {
+func (r *round) react(ctx context.Context, month billing.Month, missing, strange, foreign []billing.Hour) error {
+	foreign = slices.Concat(foreign, strange)
 	r.opts.Differences(len(missing) + len(foreign))
 	if len(missing) > 0 {
 		r.opts.Logger.Error("AnyCost lacks rows that it had accepted; their hours are posted again",
@@ -90,7 +117,7 @@ func (r *round) react(ctx context.Context, month billing.Month, missing, foreign
 	r.mu.Lock()
 	if len(foreign) > 0 {
 		r.conflictLocked(Conflict{
-			Month: month, hours: foreign, found: -1,
+			Month: month, hours: foreign,
 			Reason: fmt.Sprintf("%d hours hold other rows than were posted, the first %s", len(foreign), foreign[0]),
 		})
 	} else if c, ok := r.conflicts[month]; ok && len(c.hours) > 0 {
