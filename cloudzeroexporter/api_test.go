@@ -283,3 +283,21 @@ func TestTheConnectionCanBeTested(t *testing.T) {
 		})
 	}
 }
+
+func TestThePageShowsTheBooksAndEscapesNames(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, r *rig) {
+		spentThreeHours(t, r)
+		spend(t, r.started, noon, `<script>alert(1)</script>`, "0.0625")
+		status, text := r.askAs(http.MethodGet, "/?group_by=team", "")
+		assert.Equal(t, http.StatusOK, status)
+		for _, want := range []string{
+			"Posting works.", "<td class=\"n\">7.9375</td><td class=\"n\">1.5</td><td class=\"n\">6.4375</td><td class=\"n\">0</td>",
+			"&lt;script&gt;alert(1)&lt;/script&gt;", `<td class="n">5.875</td>`, `class="state due"`, "2026-11-24 14:03:34",
+		} {
+			assert.Contains(t, text, want)
+		}
+		assert.NotContains(t, text, "<script>alert")
+		assert.NotContains(t, text, testKey)
+	})
+}

@@ -53,6 +53,7 @@ type rig struct {
 	metrics *componenttest.Telemetry
 	set     exporter.Settings
 	last    *cloudzeroExporter // the one that was started last
+	started exporter.Traces    // the same, as the collector sees it
 }
 
 func newRig(t *testing.T) *rig {
@@ -89,7 +90,7 @@ func (r *rig) start() exporter.Traces {
 	e, err := own.traces(r.t.Context())
 	require.NoError(r.t, err)
 	require.NoError(r.t, e.Start(r.t.Context(), r.host))
-	r.last = own
+	r.last, r.started = own, e
 	r.t.Cleanup(func() { assert.NoError(r.t, e.Shutdown(context.Background())) })
 	return e
 }

@@ -127,8 +127,9 @@ Point LiteLLM here (litellm_settings: {callbacks: ["otel"]} in its configuration
   OTEL_EXPORTER=otlp_http
   OTEL_ENDPOINT=http://%s/v1/traces
 
-To post at once:            curl -X POST http://%s/cloudzero/export
+Look at the books:           http://%s/
+To post at once:             curl -X POST http://%s/cloudzero/export
 To see what would be posted: curl -X POST http://%s/cloudzero/dry-run
 Ctrl-C ends it.
-`, o.addresses.HTTP, o.addresses.Console, o.addresses.Console)
+`, o.addresses.HTTP, o.addresses.Console, o.addresses.Console, o.addresses.Console)
 }

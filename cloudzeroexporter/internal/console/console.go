@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"io"
@@ -68,28 +67,15 @@ func Handler(e Exports, opts Options) http.Handler {
 	mux.Handle("GET /cloudzero/hours/{hour}/rows", &rows{e, opts})
 	mux.Handle("GET /cloudzero/summary", &summary{e, opts})
 	mux.Handle("GET /cloudzero/balance", &balance{e, opts})
+	mux.Handle("GET /{$}", &page{e, opts})
+	mux.Handle("GET /web/page.css", http.FileServerFS(web))
+	mux.Handle("GET /web/page.js", http.FileServerFS(web))
 	// A page of another site must not make a browser post on its behalf.
 	sameOrigin := http.NewCrossOriginProtection()
 	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fail(w, opts.Logger, http.StatusForbidden, "requests from other sites are refused")
 	}))
-	return opts.onlyOwnHost(opts.onlyWithToken(sameOrigin.Handler(mux)))
-}
-
-// onlyWithToken refuses requests without the token, if there is one.
-func (o Options) onlyWithToken(next http.Handler) http.Handler {
-	if o.Token == "" {
-		return next
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if !ok || subtle.ConstantTimeCompare([]byte(token), []byte(o.Token)) != 1 {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			fail(w, o.Logger, http.StatusUnauthorized, "the console's token is missing or wrong: send Authorization: Bearer <token>")
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
+	return opts.onlyOwnHost(sameOrigin.Handler(newSession(opts).only(mux)))
 }
 
 // onlyOwnHost keeps a foreign name that resolves to this machine (DNS rebinding)

@@ -49,6 +49,17 @@ func (h *hours) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, h.opts.Logger, http.StatusBadRequest, err.Error())
 		return
 	}
+	lines := h.lines(from, to)
+	total := len(lines)
+	lines = lines[min(offset, total):]
+	reply(w, h.opts.Logger, http.StatusOK, struct {
+		Hours []hourLine `json:"hours"`
+		Total int        `json:"total"`
+	}{lines[:min(len(lines), maxPage)], total})
+}
+
+// lines are the hours from one up to another, newest first.
+func (h *hours) lines(from, to billing.Hour) []hourLine {
 	held := make(map[billing.Hour]bool)
 	for _, entry := range h.exports.State(time.Now()).Held {
 		held[entry.Hour] = true
@@ -60,12 +71,7 @@ func (h *hours) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	slices.Reverse(lines)
-	total := len(lines)
-	lines = lines[min(offset, total):]
-	reply(w, h.opts.Logger, http.StatusOK, struct {
-		Hours []hourLine `json:"hours"`
-		Total int        `json:"total"`
-	}{lines[:min(len(lines), maxPage)], total})
+	return lines
 }
 
 func (h *hours) line(s ledger.Summary, held bool) hourLine {

@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -29,24 +30,38 @@ func (s *summary) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	from, to, err := hourRange(q.Get("from"), q.Get("to"), s.opts.Settings.Timezone, "from", "to")
 	by := cmp.Or(q.Get("group_by"), "team")
-	name, known := s.names()[by]
-	if err == nil && !known {
+	if _, known := s.names()[by]; err == nil && !known {
 		err = fmt.Errorf("group_by: %q is none of team, user, model, provider, day and hour", by)
 	}
 	if err != nil {
 		fail(w, s.opts.Logger, http.StatusBadRequest, err.Error())
 		return
 	}
+	lines, total, err := s.groups(r.Context(), by, from, to)
+	if err != nil {
+		fail(w, s.opts.Logger, http.StatusInternalServerError, err.Error())
+		return
+	}
+	reply(w, s.opts.Logger, http.StatusOK, struct {
+		GroupBy string         `json:"group_by"`
+		Total   billing.Amount `json:"total_cost"`
+		Count   int            `json:"total_groups"`
+		Groups  []group        `json:"groups"`
+	}{by, total, len(lines), lines[:min(len(lines), maxPage)]})
+}
+
+// groups adds up the hours from one up to another, the largest group first, or
+// in the order of time.
+func (s *summary) groups(ctx context.Context, by string, from, to billing.Hour) (lines []group, total billing.Amount, err error) {
+	name := s.names()[by]
 	groups := make(map[string]*group)
-	var total billing.Amount
 	for _, h := range s.exports.Hours() {
 		if h.Hour < from || h.Hour >= to {
 			continue
 		}
-		c, err := s.exports.Contents(r.Context(), h.Hour)
+		c, err := s.exports.Contents(ctx, h.Hour)
 		if err != nil {
-			fail(w, s.opts.Logger, http.StatusInternalServerError, err.Error())
-			return
+			return nil, total, err
 		}
 		for _, row := range c.Rows {
 			n := name(c.Hour, row)
@@ -58,7 +73,7 @@ func (s *summary) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			total = total.Add(row.Cost)
 		}
 	}
-	lines := make([]group, 0, len(groups))
+	lines = make([]group, 0, len(groups))
 	for _, g := range groups {
 		lines = append(lines, *g)
 	}
@@ -68,12 +83,7 @@ func (s *summary) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return cmp.Or(b.Cost.Cmp(a.Cost), cmp.Compare(a.Name, b.Name))
 	})
-	reply(w, s.opts.Logger, http.StatusOK, struct {
-		GroupBy string         `json:"group_by"`
-		Total   billing.Amount `json:"total_cost"`
-		Count   int            `json:"total_groups"`
-		Groups  []group        `json:"groups"`
-	}{by, total, len(lines), lines[:min(len(lines), maxPage)]})
+	return lines, total, nil
 }
 
 // names are the ways to group.
