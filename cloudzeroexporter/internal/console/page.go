@@ -20,6 +20,9 @@ var web embed.FS
 
 var templates = template.Must(template.ParseFS(web, "web/*.html"))
 
+// spendingHours is how far back the page adds up; the API takes any range.
+const spendingHours = 7 * 24
+
 // pageHours is the number of hours on the page.
 const pageHours = 48
 
@@ -70,11 +73,13 @@ func (p *page) view(ctx context.Context, by string) (v view, err error) {
 	v.LastPost, v.NextRound = v.LastPost.In(zone), v.NextRound.In(zone)
 	v.Health, v.HealthText = p.health(v.State)
 	s := summary{p.exports, p.opts}
-	if v.Groups, v.Total, err = s.groups(ctx, by, 0, forever); err != nil {
-		return v, err
-	}
 	h := hours{p.exports, p.opts}
 	lines := h.lines(0, forever)
+	if len(lines) > 0 {
+		if v.Groups, v.Total, err = s.groups(ctx, by, lines[0].Hour-spendingHours, forever); err != nil {
+			return v, err
+		}
+	}
 	v.MoreHours = max(0, len(lines)-pageHours)
 	for _, line := range lines[:min(len(lines), pageHours)] {
 		v.Hours = append(v.Hours, hourView{line, line.Hour.Start().In(zone)})

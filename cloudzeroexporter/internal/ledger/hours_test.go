@@ -67,6 +67,9 @@ func TestIdleHoursLeaveMemoryAndComeBackWithLateData(t *testing.T) {
 		assert.Zero(t, l.Balance().Identities)
 		assert.Equal(t, "3", l.Balance().Read().String())
 
+		assert.Equal(t, map[string]string{now.String() + " ana": "1", now.String() + " bo": "2"}, costs(t, l))
+		assert.Zero(t, l.Balance().Identities, "looking at the books does not bring them back into memory")
+
 		got, err := commit(l, spend(now, 1, "ana", "1"), spend(now, 3, "ana", "4"))
 		require.NoError(t, err)
 		assert.Equal(t, map[string]int64{"duplicate": 1, "billed": 1}, outcomes(got))

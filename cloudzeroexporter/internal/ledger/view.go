@@ -55,8 +55,8 @@ func (l *Ledger) Hours() []Summary {
 	return all
 }
 
-func (h *hour) summarize() Summary {
-	return Summary{Hour: h.Hour, Revision: h.Revision, Rows: h.Rows, Totals: h.Totals, Posted: h.Posted}
+func (s *summary) summarize() Summary {
+	return Summary{Hour: s.Hour, Revision: s.Revision, Rows: s.Rows, Totals: s.Totals, Posted: s.Posted}
 }
 
 // Contents returns a copy of the hour as it is now, its rows in the order of
@@ -78,7 +78,18 @@ func (l *Ledger) Contents(ctx context.Context, at billing.Hour) (Contents, error
 	return c, nil
 }
 
+// copyRows reads an hour that has left memory from its checkpoint, without the
+// lock and without bringing it back: looking at the books must not hold up
+// commits, nor fill memory.
 func (l *Ledger) copyRows(ctx context.Context, at billing.Hour) (Summary, []row, error) {
+	s, rows, known := l.rowsInMemory(at)
+	if known {
+		return s.summarize(), rows, nil
+	}
+	stored, err := l.readRows(ctx, &hour{summary: s})
+	if err == nil && l.unchanged(s) {
+		return s.summarize(), stored.copies(), nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h, ok := l.hours[at]
@@ -88,11 +99,39 @@ func (l *Ledger) copyRows(ctx context.Context, at billing.Hour) (Summary, []row,
 	if err := l.loadLocked(ctx, h); err != nil {
 		return Summary{}, nil, err
 	}
-	rows := make([]row, 0, len(h.rows))
-	for _, r := range h.rows {
+	return h.summarize(), h.copies(), nil
+}
+
+// rowsInMemory returns the hour's rows, or only its summary when memory does not
+// have them.
+func (l *Ledger) rowsInMemory(at billing.Hour) (s summary, rows []row, known bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h, ok := l.hours[at]
+	switch {
+	case !ok:
+		return summary{Hour: at}, nil, true
+	case h.contents == nil:
+		return h.summary, nil, false
+	default:
+		return h.summary, h.copies(), true
+	}
+}
+
+// unchanged says whether the hour is as its summary says, and still on disk only.
+func (l *Ledger) unchanged(s summary) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h, ok := l.hours[s.Hour]
+	return ok && h.contents == nil && h.summary == s
+}
+
+func (c *contents) copies() []row {
+	rows := make([]row, 0, len(c.rows))
+	for _, r := range c.rows {
 		rows = append(rows, *r)
 	}
-	return h.summarize(), rows, nil
+	return rows
 }
 
 // MarkPosted records what is known of what AnyCost holds, and returns when that
