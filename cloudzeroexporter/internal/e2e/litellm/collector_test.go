@@ -1,0 +1,112 @@
+package litellm
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/anycosttest"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/otelcol"
+)
+
+const (
+	apiKey       = "e2e-key-that-no-log-may-show"
+	connectionID = "e2e-connection"
+)
+
+//go:embed testdata/collector.yaml
+var collectorYAML string
+
+// station is a stand-in AnyCost, and how the collectors are started that post to
+// it, one after the other.
+type station struct {
+	t       *testing.T
+	anycost *anycosttest.Server
+	options otelcol.Options
+}
+
+func newStation(t *testing.T, config string) *station {
+	t.Helper()
+	anycost := anycosttest.New(anycosttest.Config{APIKey: apiKey, ConnectionID: connectionID})
+	t.Cleanup(anycost.Close)
+	server := httptest.NewServer(anycost)
+	t.Cleanup(server.Close)
+	return &station{t: t, anycost: anycost, options: otelcol.Options{
+		Binary: binary(t), Config: config, Log: logFile(t, "the billing collector"),
+		Addresses: otelcol.Addresses{GRPC: free(t), HTTP: free(t), Console: free(t), Health: free(t)},
+		Env: []string{
+			"CLOUDZERO_ENDPOINT=" + server.URL, "CLOUDZERO_API_KEY=" + apiKey, "CLOUDZERO_CONNECTION_ID=" + connectionID,
+			"STORAGE=" + t.TempDir(),
+		},
+	}}
+}
+
+// start starts a collector and waits until it takes data.
+func (s *station) start() *otelcol.Collector {
+	s.t.Helper()
+	return startCollector(s.t, s.options)
+}
+
+func startCollector(t *testing.T, o otelcol.Options) *otelcol.Collector {
+	t.Helper()
+	c, err := otelcol.Start(o)
+	require.NoError(t, err)
+	t.Cleanup(c.Kill)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	require.NoError(t, c.Ready(ctx))
+	return c
+}
+
+func stopCollector(t *testing.T, c *otelcol.Collector) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+	defer cancel()
+	require.NoError(t, c.Stop(ctx))
+}
+
+// agrees has everything posted until AnyCost holds what the calls cost, or fails
+// with what differs. What is under way when it is asked first, comes within a
+// minute.
+func (s *station) agrees(c *otelcol.Collector, calls []call) {
+	s.t.Helper()
+	eventually(s.t, time.Minute, "AnyCost holds what LiteLLM computed", func() error {
+		if _, err := c.Export(s.t.Context()); err != nil {
+			return err
+		}
+		if d := difference(s.t, heldBill(s.t, s.anycost.Rows()), calls); d != "" {
+			return errors.New(d)
+		}
+		return nil
+	})
+	assert.Empty(s.t, s.anycost.Violations())
+}
+
+// dialect is how LiteLLM is told to speak.
+type dialect struct {
+	name string
+	env  []string
+}
+
+var (
+	second = dialect{"v2", []string{"LITELLM_OTEL_V2=true"}}
+	first  = dialect{"v1 with a request span", []string{"USE_OTEL_LITELLM_REQUEST_SPAN=true"}}
+)
+
+// overHTTP and overGRPC point LiteLLM at a collector.
+func overHTTP(a otelcol.Addresses) []string {
+	return []string{"OTEL_EXPORTER=otlp_http", "OTEL_ENDPOINT=http://" + a.HTTP + "/v1/traces", "OTEL_BSP_SCHEDULE_DELAY=200"}
+}
+
+func overGRPC(a otelcol.Addresses) []string {
+	return []string{"OTEL_EXPORTER=otlp_grpc", "OTEL_ENDPOINT=http://" + a.GRPC, "OTEL_BSP_SCHEDULE_DELAY=200"}
+}
+
+func closeIdle() { http.DefaultClient.CloseIdleConnections() }

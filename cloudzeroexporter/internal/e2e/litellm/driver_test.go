@@ -1,0 +1,169 @@
+package litellm
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// driver is the clients of a proxy. Its choices follow from its seed.
+type driver struct {
+	t      *testing.T
+	w      *world
+	url    string
+	random *rand.Rand
+	client *http.Client
+
+	mu       sync.Mutex // guards answered
+	answered []string   // the ids of the calls that LiteLLM answered
+}
+
+// newDriver has the seed of $SEED, else of the clock, and prints it.
+func (w *world) newDriver(url string) *driver {
+	w.t.Helper()
+	seed := uint64(time.Now().UnixNano()) //nolint:gosec // any number will do
+	if text := os.Getenv("SEED"); text != "" {
+		var err error
+		seed, err = strconv.ParseUint(text, 10, 64)
+		require.NoError(w.t, err)
+	}
+	w.t.Logf("SEED=%d", seed)
+	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
+	w.t.Cleanup(client.CloseIdleConnections)
+	return &driver{t: w.t, w: w, url: url, random: rand.New(rand.NewPCG(seed, 0)), client: client}
+}
+
+// send sends an ask and reads the answer, which may be an error of any kind: what
+// LiteLLM says of it elsewhere is what counts. It returns LiteLLM's id of the
+// call, or "".
+func (d *driver) send(a ask) (id string) {
+	body, err := json.Marshal(a.body)
+	require.NoError(d.t, err)
+	request, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, d.url+a.path, bytes.NewReader(body))
+	require.NoError(d.t, err)
+	request.Header.Set("Authorization", "Bearer "+a.key)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := d.client.Do(request)
+	if err != nil {
+		return "" // LiteLLM is away
+	}
+	defer func() { _ = response.Body.Close() }()
+	id = response.Header.Get("X-Litellm-Call-Id")
+	if a.hangUp {
+		_, _ = io.ReadAtLeast(response.Body, make([]byte, 512), 512)
+	} else if _, err = io.Copy(io.Discard, response.Body); err != nil {
+		return id
+	}
+	if response.StatusCode == http.StatusOK && id != "" {
+		d.mu.Lock()
+		d.answered = append(d.answered, id)
+		d.mu.Unlock()
+	}
+	return id
+}
+
+// choose completes asks: who is not named is chosen.
+func (d *driver) choose(asks []ask) []ask {
+	for i := range asks {
+		if asks[i].key == "" {
+			asks[i].key = keys[d.random.IntN(len(keys))]
+		}
+	}
+	return asks
+}
+
+// sendAll sends asks, so many at a time, in a random order.
+func (d *driver) sendAll(asks []ask, atOnce int) {
+	asks = d.choose(asks)
+	d.random.Shuffle(len(asks), func(i, j int) { asks[i], asks[j] = asks[j], asks[i] })
+	next := make(chan ask)
+	var clients sync.WaitGroup
+	for range atOnce {
+		clients.Go(func() {
+			for a := range next {
+				d.send(a)
+			}
+		})
+	}
+	for _, a := range asks {
+		next <- a
+	}
+	close(next)
+	clients.Wait()
+}
+
+// repeat sends the same ask again and again, each time after LiteLLM has told of
+// the one before, so that its response cache has it.
+func (d *driver) repeat(a ask, times int) {
+	d.t.Helper()
+	for range times {
+		id := d.send(a)
+		d.until("LiteLLM tells of "+a.path+" "+id, func() bool { return d.w.told(id) })
+	}
+}
+
+// everything is the whole mix.
+func (d *driver) everything(crowded int) {
+	d.t.Helper()
+	d.sendAll(mixed(d.random), 1)
+	d.sendAll(troubled(d.random), 2)
+	d.repeat(chat("cheap-chat", tokens(d.random)).cached().by(keys[0]), 3)
+	d.repeat(chat("smart-chat", tokens(d.random)).stream().cached().by(keys[1]), 4)
+	d.repeat(chat("claude", tokens(d.random)).streamWithUsage().cached().by(keys[3]), 3)
+	d.repeat(embed("a text that is asked for again").cached().by(keys[2]), 3)
+	d.sendAll(append(crowd(d.random, crowded), mixed(d.random)...), 8)
+}
+
+// settled waits until LiteLLM has told of all calls that it answered.
+func (d *driver) settled() {
+	d.t.Helper()
+	d.until("LiteLLM tells of all calls", func() bool {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		for len(d.answered) > 0 && d.w.told(d.answered[0]) {
+			d.answered = d.answered[1:]
+		}
+		return len(d.answered) == 0
+	})
+}
+
+// until waits for LiteLLM, which has another clock than the test.
+func (d *driver) until(what string, done func() bool) {
+	d.t.Helper()
+	eventually(d.t, time.Minute, what, func() error {
+		if !done() {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+}
+
+// eventually tries until there is no error, and fails with the last one.
+func eventually(t *testing.T, within time.Duration, what string, try func() error) {
+	t.Helper()
+	end := time.Now().Add(within)
+	for {
+		err := try()
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			require.NoError(t, err, what)
+		}
+		select {
+		case <-t.Context().Done():
+			require.NoError(t, t.Context().Err(), what)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
