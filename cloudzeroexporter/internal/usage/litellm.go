@@ -1,6 +1,8 @@
 package usage
 
 import (
+	"strings"
+
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
@@ -31,7 +33,7 @@ func (c *collector) liteLLM1(span ptrace.Span, failed bool) Record {
 			CacheRead:  c.cacheReadCount(),
 			CacheWrite: c.cacheWriteCount(),
 		},
-		CacheHit:     hidden.cacheKey,
+		CacheHit:     c.repeated(hidden, p),
 		FromProvider: hidden.fromProvider,
 		ModelGroup:   first(c.modelGroup),
 		Team:         first(c.team1),
@@ -55,6 +57,17 @@ func (c *collector) liteLLM1(span ptrace.Span, failed bool) Record {
 		r.Answer = id.ofAnswer(c.responseID, &r, p)
 	}
 	return r
+}
+
+// repeated says that LiteLLM's response cache answered, in one of the three ways
+// in which the first dialect gives that away: its key; a cost of 0 beside the
+// price of what was repeated (streams, until 1.9x); LiteLLM's own mark in the id
+// (embeddings).
+func (c *collector) repeated(hidden hiddenParams, p price) bool {
+	chargedNothing := hidden.cost.present && hidden.cost.err == nil && hidden.cost.amount.IsZero()
+	return hidden.cacheKey ||
+		chargedNothing && !p.amount.IsZero() ||
+		strings.Contains(c.responseID, "_cache_hit")
 }
 
 func (c *collector) liteLLM2(span ptrace.Span, failed bool) Record {
