@@ -60,9 +60,6 @@ func (a ask) streamWithUsage() ask {
 	return a.stream().with("stream_options", map[string]any{"include_usage": true})
 }
 
-// cached asks for LiteLLM's response cache.
-func (a ask) cached() ask { return a.with("cache", map[string]any{"use-cache": true}) }
-
 func (a ask) by(key string) ask {
 	a.key = key
 	return a

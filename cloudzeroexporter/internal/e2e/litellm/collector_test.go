@@ -72,21 +72,23 @@ func stopCollector(t *testing.T, c *otelcol.Collector) {
 	require.NoError(t, c.Stop(ctx))
 }
 
-// agrees has everything posted until AnyCost holds what the calls cost, or fails
-// with what differs. What is under way when it is asked first, comes within a
-// minute.
-func (s *station) agrees(c *otelcol.Collector, calls []call) {
+// agrees has everything posted until AnyCost holds what LiteLLM computed, or
+// fails with what differs. What is under way comes within a minute. It returns
+// the calls.
+func (s *station) agrees(c *otelcol.Collector, w *world) (calls []call) {
 	s.t.Helper()
 	eventually(s.t, time.Minute, "AnyCost holds what LiteLLM computed", func() error {
 		if _, err := c.Export(s.t.Context()); err != nil {
 			return err
 		}
+		calls = w.calls()
 		if d := difference(s.t, heldBill(s.t, s.anycost.Rows()), calls); d != "" {
 			return errors.New(d)
 		}
 		return nil
 	})
 	assert.Empty(s.t, s.anycost.Violations())
+	return calls
 }
 
 // dialect is how LiteLLM is told to speak.

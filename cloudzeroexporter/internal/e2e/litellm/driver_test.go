@@ -3,11 +3,12 @@ package litellm
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -25,8 +26,11 @@ type driver struct {
 	client *http.Client
 
 	mu       sync.Mutex // guards answered
-	answered []string   // the ids of the calls that LiteLLM answered
+	answered []answered // what LiteLLM has not told of yet
 }
+
+// answered is a call that LiteLLM answered with success.
+type answered struct{ id, path string }
 
 // newDriver has the seed of $SEED, else of the clock, and prints it.
 func (w *world) newDriver(url string) *driver {
@@ -44,9 +48,8 @@ func (w *world) newDriver(url string) *driver {
 }
 
 // send sends an ask and reads the answer, which may be an error of any kind: what
-// LiteLLM says of it elsewhere is what counts. It returns LiteLLM's id of the
-// call, or "".
-func (d *driver) send(a ask) (id string) {
+// LiteLLM says of it elsewhere is what counts.
+func (d *driver) send(a ask) {
 	body, err := json.Marshal(a.body)
 	require.NoError(d.t, err)
 	request, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, d.url+a.path, bytes.NewReader(body))
@@ -55,21 +58,21 @@ func (d *driver) send(a ask) (id string) {
 	request.Header.Set("Content-Type", "application/json")
 	response, err := d.client.Do(request)
 	if err != nil {
-		return "" // LiteLLM is away
+		return // LiteLLM is away
 	}
 	defer func() { _ = response.Body.Close() }()
-	id = response.Header.Get("X-Litellm-Call-Id")
 	if a.hangUp {
 		_, _ = io.ReadAtLeast(response.Body, make([]byte, 512), 512)
-	} else if _, err = io.Copy(io.Discard, response.Body); err != nil {
-		return id
+		return // some releases never tell of it
 	}
-	if response.StatusCode == http.StatusOK && id != "" {
+	if _, err = io.Copy(io.Discard, response.Body); err != nil {
+		return // LiteLLM went away
+	}
+	if id := response.Header.Get("X-Litellm-Call-Id"); response.StatusCode == http.StatusOK && id != "" {
 		d.mu.Lock()
-		d.answered = append(d.answered, id)
+		d.answered = append(d.answered, answered{id, a.path})
 		d.mu.Unlock()
 	}
-	return id
 }
 
 // choose completes asks: who is not named is chosen.
@@ -107,8 +110,8 @@ func (d *driver) sendAll(asks []ask, atOnce int) {
 func (d *driver) repeat(a ask, times int) {
 	d.t.Helper()
 	for range times {
-		id := d.send(a)
-		d.until("LiteLLM tells of "+a.path+" "+id, func() bool { return d.w.told(id) })
+		d.send(a)
+		d.settled()
 	}
 }
 
@@ -117,32 +120,22 @@ func (d *driver) everything(crowded int) {
 	d.t.Helper()
 	d.sendAll(mixed(d.random), 1)
 	d.sendAll(troubled(d.random), 2)
-	d.repeat(chat("cheap-chat", tokens(d.random)).cached().by(keys[0]), 3)
-	d.repeat(chat("smart-chat", tokens(d.random)).stream().cached().by(keys[1]), 4)
-	d.repeat(chat("claude", tokens(d.random)).streamWithUsage().cached().by(keys[3]), 3)
-	d.repeat(embed("a text that is asked for again").cached().by(keys[2]), 3)
+	d.repeat(chat("cheap-chat", tokens(d.random)).by(keys[0]), 3)
+	d.repeat(chat("smart-chat", tokens(d.random)).stream().by(keys[1]), 4)
+	d.repeat(chat("claude", tokens(d.random)).streamWithUsage().by(keys[3]), 3)
+	d.repeat(embed("a text that is asked for again").by(keys[2]), 3)
 	d.sendAll(append(crowd(d.random, crowded), mixed(d.random)...), 8)
 }
 
 // settled waits until LiteLLM has told of all calls that it answered.
 func (d *driver) settled() {
 	d.t.Helper()
-	d.until("LiteLLM tells of all calls", func() bool {
+	eventually(d.t, time.Minute, "LiteLLM tells of all calls", func() error {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		for len(d.answered) > 0 && d.w.told(d.answered[0]) {
-			d.answered = d.answered[1:]
-		}
-		return len(d.answered) == 0
-	})
-}
-
-// until waits for LiteLLM, which has another clock than the test.
-func (d *driver) until(what string, done func() bool) {
-	d.t.Helper()
-	eventually(d.t, time.Minute, what, func() error {
-		if !done() {
-			return errors.New("not yet")
+		d.answered = slices.DeleteFunc(d.answered, func(a answered) bool { return d.w.told(a.id) })
+		if len(d.answered) > 0 {
+			return fmt.Errorf("not of %v", d.answered)
 		}
 		return nil
 	})

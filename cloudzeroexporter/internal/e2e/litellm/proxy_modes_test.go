@@ -36,17 +36,18 @@ func TestWhatTheProxyComputedIsBilled(t *testing.T) {
 			}
 			s := newStation(t, collectorYAML)
 			c := s.start()
-			at := map[string]func(otelcol.Addresses) []string{"http": overHTTP, "grpc": overGRPC}[run.protocol](c.Addresses)
-			w := newWorld(t, run.release, append(slices.Clone(run.dialect.env), at...)...)
+			var w *world
+			addresses := c.Addresses
+			addresses.HTTP = tapped(t, func() *world { return w }, addresses.HTTP)
+			at := map[string]func(otelcol.Addresses) []string{"http": overHTTP, "grpc": overGRPC}[run.protocol](addresses)
+			w = newWorld(t, run.release, append(slices.Clone(run.dialect.env), at...)...)
 			p := w.start()
 			d := w.newDriver(p.url)
 			d.everything(80)
 			d.settled()
+			assertMixed(t, s.agrees(c, w))
 			p.stop(syscall.SIGTERM)
-
-			calls := w.calls()
-			assertMixed(t, calls)
-			s.agrees(c, calls)
+			calls := s.agrees(c, w)
 			t.Logf("%d calls, %s dollars", len(calls), trueBill(t, calls).total())
 			stopCollector(t, c)
 		})

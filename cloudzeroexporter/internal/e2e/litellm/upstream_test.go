@@ -48,9 +48,9 @@ type provider struct {
 
 // question is what the fake reads of a request, of whichever API.
 type question struct {
-	Model    string          `json:"model"`
-	Stream   bool            `json:"stream"`
-	Messages []message       `json:"messages"`
+	Model    string    `json:"model"`
+	Stream   bool      `json:"stream"`
+	Messages []message `json:"messages"`
 	Input    any       `json:"input"` // of embeddings and the Responses API
 	Options  struct {
 		IncludeUsage bool `json:"include_usage"`
