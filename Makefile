@@ -1,6 +1,7 @@
 # `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint fmt generate generate-check tidy-check fuzz torture soak bench golden clean
+.PHONY: help build run test lint fmt generate generate-check tidy-check fuzz torture soak bench golden clean \
+	e2e-litellm e2e-litellm-all compare-litellm
 
 TOOL   := go tool -modfile=$(CURDIR)/internal/tools/go.mod
 BINARY := $(CURDIR)/build/otelcol-cloudzero
@@ -49,6 +50,30 @@ torture: ## do random bad things for TORTURE seconds, and compare with a model
 
 soak: ## live through a simulated month and print what it takes
 	SOAK=1 go test -run TestSoak -v -timeout 1h ./cloudzeroexporter
+
+# LiteLLMs from PyPI, in a folder each; the pins are beside the tests.
+LITELLM_TESTS := cloudzeroexporter/internal/e2e/litellm
+LITELLM_OLD   := 1.92.2 1.83.7
+LITELLM_NEW   := 1.108.7
+LITELLM        = LITELLM_VENVS=$(CURDIR)/build/litellm OTELCOL_CLOUDZERO=$(BINARY)
+
+e2e-litellm: build build/litellm/$(LITELLM_NEW)/installed ## drive the newest real LiteLLM, in a few minutes
+	$(LITELLM) go test ./$(LITELLM_TESTS) -v -count 1 -parallel 2 -timeout 20m
+
+e2e-litellm-all: build $(foreach v,$(LITELLM_NEW) $(LITELLM_OLD),build/litellm/$(v)/installed) ## … all releases and modes, with chaos
+	$(LITELLM) LITELLM_ALL=1 go test ./$(LITELLM_TESTS) -v -count 1 -parallel 2 -timeout 60m
+
+compare-litellm: build build/litellm/$(LITELLM_NEW)/installed ## compare with LiteLLM's own CloudZero integration
+	$(LITELLM) LITELLM_COMPARE=1 go test ./$(LITELLM_TESTS) -v -count 1 -run TestBesideLiteLLMsOwn -timeout 20m
+
+build/litellm/%/installed: $(LITELLM_TESTS)/testdata/litellm-%.txt build/litellm/uv/bin/uv
+	build/litellm/uv/bin/uv venv --quiet --clear --python "$$(command -v python3)" build/litellm/$*
+	build/litellm/uv/bin/uv pip install --quiet --python build/litellm/$*/bin/python --requirement $<
+	touch $@
+
+build/litellm/uv/bin/uv:
+	python3 -m venv build/litellm/uv
+	build/litellm/uv/bin/pip install --quiet uv==0.13.9
 
 bench: ## what a span costs
 	go test -run '^$$' -bench . -benchmem ./cloudzeroexporter/...

@@ -45,6 +45,9 @@ type Options struct {
 	Binary string
 	// Config is the configuration, in YAML.
 	Config string
+	// Overrides are laid over Config, such as
+	// "yaml:exporters::cloudzero::endpoint: http://localhost:1".
+	Overrides []string
 	// Env is added to this process's environment.
 	Env []string
 	// Log takes what the collector logs.
@@ -54,7 +57,11 @@ type Options struct {
 
 // Start starts the collector. Its goroutine ends with the process.
 func Start(o Options) (*Collector, error) {
-	cmd := exec.Command(o.Binary, "--config", "env:OTELCOL_CONFIG") //nolint:gosec,noctx // who starts it names it, and ends it with Stop or Kill
+	args := []string{"--config", "env:OTELCOL_CONFIG"}
+	for _, override := range o.Overrides {
+		args = append(args, "--config", override)
+	}
+	cmd := exec.Command(o.Binary, args...) //nolint:gosec,noctx // who starts it names it, and ends it with Stop or Kill
 	cmd.Env = append(append(append(os.Environ(), o.Addresses.Env()...), o.Env...), "OTELCOL_CONFIG="+o.Config)
 	cmd.Stdout, cmd.Stderr = o.Log, o.Log
 	if err := cmd.Start(); err != nil {

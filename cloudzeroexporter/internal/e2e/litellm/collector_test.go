@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed"
 	"errors"
-	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -75,13 +74,13 @@ func stopCollector(t *testing.T, c *otelcol.Collector) {
 // agrees has everything posted until AnyCost holds what LiteLLM computed, or
 // fails with what differs. What is under way comes within a minute. It returns
 // the calls.
-func (s *station) agrees(c *otelcol.Collector, w *world) (calls []call) {
+func (s *station) agrees(c *otelcol.Collector, truth func() []call) (calls []call) {
 	s.t.Helper()
 	eventually(s.t, time.Minute, "AnyCost holds what LiteLLM computed", func() error {
 		if _, err := c.Export(s.t.Context()); err != nil {
 			return err
 		}
-		calls = w.calls()
+		calls = truth()
 		if d := difference(s.t, heldBill(s.t, s.anycost.Rows()), calls); d != "" {
 			return errors.New(d)
 		}
@@ -110,5 +109,3 @@ func overHTTP(a otelcol.Addresses) []string {
 func overGRPC(a otelcol.Addresses) []string {
 	return []string{"OTEL_EXPORTER=otlp_grpc", "OTEL_ENDPOINT=http://" + a.GRPC, "OTEL_BSP_SCHEDULE_DELAY=200"}
 }
-
-func closeIdle() { http.DefaultClient.CloseIdleConnections() }

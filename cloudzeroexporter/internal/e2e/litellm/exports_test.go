@@ -1,0 +1,74 @@
+package litellm
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/stretchr/testify/require"
+)
+
+// sent is what LiteLLM's span exporter did. What a LiteLLM that is killed had
+// not sent is lost before anybody could bill it; what it was sending may have
+// arrived or not, each request as a whole.
+type sent struct {
+	acknowledged map[string]bool // by id of the call
+	uncertain    [][]string      // the calls of each request without an answer
+}
+
+// export is a line about a request of the exporter: first the calls in it, later
+// how it went.
+type export struct {
+	Request string   `json:"request"`
+	Calls   []string `json:"calls"`
+	Result  string   `json:"result"`
+}
+
+// sent reads what testdata/truth.py recorded of the exporter.
+func (w *world) sent() sent {
+	w.t.Helper()
+	s := sent{acknowledged: make(map[string]bool)}
+	open := make(map[string][]string)
+	for _, text := range lines(w.t, w.exports) {
+		var e export
+		require.NoError(w.t, json.Unmarshal(text, &e), "%s", text)
+		switch e.Result {
+		case "":
+			open[e.Request] = e.Calls
+			continue
+		case "SUCCESS":
+			for _, id := range open[e.Request] {
+				s.acknowledged[id] = true
+			}
+			delete(open, e.Request)
+		}
+	}
+	for _, calls := range open {
+		calls = slices.DeleteFunc(calls, func(id string) bool { return s.acknowledged[id] })
+		if len(calls) > 0 {
+			s.uncertain = append(s.uncertain, calls)
+		}
+	}
+	return s
+}
+
+// possible are the truths that agree with what was sent: the calls that were
+// acknowledged, with each choice of the uncertain requests.
+func (s sent) possible(calls []call) [][]call {
+	truths := make([][]call, 0, 1<<len(s.uncertain))
+	for choice := range 1 << len(s.uncertain) {
+		arrived := make(map[string]bool)
+		for i, request := range s.uncertain {
+			for _, id := range request {
+				arrived[id] = choice&(1<<i) != 0
+			}
+		}
+		var truth []call
+		for _, c := range calls {
+			if s.acknowledged[c.ID] || arrived[c.ID] {
+				truth = append(truth, c)
+			}
+		}
+		truths = append(truths, truth)
+	}
+	return truths
+}

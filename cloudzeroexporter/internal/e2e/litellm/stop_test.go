@@ -1,0 +1,50 @@
+package litellm
+
+import (
+	"slices"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestWhatLiteLLMLosesWhenItStops shows which signal lets LiteLLM send what is
+// in its span processor's queue: the README tells people which one to use.
+func TestWhatLiteLLMLosesWhenItStops(t *testing.T) {
+	t.Parallel()
+	for _, run := range []struct {
+		signal  syscall.Signal
+		dialect dialect
+		sends   bool
+	}{
+		{syscall.SIGINT, second, true},
+		{syscall.SIGINT, first, true},
+		{syscall.SIGTERM, second, false},
+		{syscall.SIGTERM, first, false},
+	} {
+		t.Run(run.signal.String()+"/"+run.dialect.name, func(t *testing.T) {
+			t.Parallel()
+			venvs(t)
+			forAll(t)
+			s := newStation(t, collectorYAML)
+			c := s.start()
+			env := append(slices.Clone(run.dialect.env), overHTTP(c.Addresses)...)
+			w := newWorld(t, newest, append(env, "OTEL_BSP_SCHEDULE_DELAY=600000")...)
+			p := w.start()
+			d := w.newDriver(p.url)
+			d.sendAll(crowd(d.random, 5), 1)
+			d.settled()
+			p.stop(run.signal)
+
+			if run.sends {
+				s.agrees(c, w.calls)
+			} else {
+				_, err := c.Export(t.Context())
+				require.NoError(t, err)
+				assert.Empty(t, s.anycost.Rows(), "LiteLLM sends its last spans now: the README's advice can go")
+			}
+			stopCollector(t, c)
+		})
+	}
+}
