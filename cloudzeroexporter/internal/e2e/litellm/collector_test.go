@@ -33,7 +33,14 @@ type station struct {
 
 func newStation(t *testing.T, config string) *station {
 	t.Helper()
-	anycost := anycosttest.New(anycosttest.Config{APIKey: apiKey, ConnectionID: connectionID})
+	return newStationWith(t, config, anycosttest.Config{})
+}
+
+// newStationWith is a station whose AnyCost is of a kind.
+func newStationWith(t *testing.T, config string, cfg anycosttest.Config) *station {
+	t.Helper()
+	cfg.APIKey, cfg.ConnectionID = apiKey, connectionID
+	anycost := anycosttest.New(cfg)
 	t.Cleanup(anycost.Close)
 	server := httptest.NewServer(anycost)
 	t.Cleanup(server.Close)
