@@ -59,6 +59,25 @@ func heldBill(t *testing.T, rows []anycosttest.Row) bill {
 	return b
 }
 
+// noHour stands for all hours.
+const noHour = "1970-01-01T00:00:00Z"
+
+func (b bill) withoutHours() bill {
+	sums := make(bill)
+	for l, cost := range b {
+		l.Hour = noHour
+		sums.add(l, cost)
+	}
+	return sums
+}
+
+func withoutHours(calls []call) []call {
+	for i := range calls {
+		calls[i].Start = 0
+	}
+	return calls
+}
+
 // difference tells where AnyCost holds anything else than LiteLLM computed, with
 // the calls of each such line; "" says that they agree.
 func difference(t *testing.T, held bill, calls []call) string {

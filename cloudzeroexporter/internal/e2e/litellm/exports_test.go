@@ -13,6 +13,7 @@ import (
 type sent struct {
 	acknowledged map[string]bool // by id of the call
 	uncertain    [][]string      // the calls of each request without an answer
+	failures     int             // requests that were given up
 }
 
 // export is a line about a request of the exporter: first the calls in it, later
@@ -40,6 +41,8 @@ func (w *world) sent() sent {
 				s.acknowledged[id] = true
 			}
 			delete(open, e.Request)
+		default:
+			s.failures++
 		}
 	}
 	for _, calls := range open {

@@ -1,9 +1,11 @@
 package litellm
 
 import (
+	"errors"
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -47,4 +49,35 @@ func TestWhatLiteLLMLosesWhenItStops(t *testing.T) {
 			stopCollector(t, c)
 		})
 	}
+}
+
+// TestLiteLLMGivesUpAfterSeconds has no collector for a while: what LiteLLM's
+// exporter gives up is why an edge collector stands in front in production.
+func TestLiteLLMGivesUpAfterSeconds(t *testing.T) {
+	t.Parallel()
+	venvs(t)
+	forAll(t)
+	s := newStation(t, collectorYAML)
+	w := newWorld(t, newest, append(slices.Clone(second.env), overHTTP(s.options.Addresses)...)...)
+	p := w.start()
+	d := w.newDriver(p.url)
+	d.sendAll(crowd(d.random, 5), 1)
+	eventually(t, 2*time.Minute, "LiteLLM gives up", func() error {
+		if sent := w.sent(); sent.failures == 0 {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	c := s.start()
+	d.sendAll(crowd(d.random, 5), 1)
+	d.settled()
+	p.stop(syscall.SIGINT)
+
+	calls := s.agrees(c, func() []call {
+		arrived := w.sent().acknowledged
+		return slices.DeleteFunc(w.calls(), func(c call) bool { return !arrived[c.ID] })
+	})
+	assert.NotEmpty(t, calls)
+	assert.Less(t, len(calls), len(w.calls()), "LiteLLM loses nothing now: the README's advice can go")
+	stopCollector(t, c)
 }
