@@ -38,7 +38,7 @@ func liveDay(t *testing.T) (calls []call, spans []ptrace.Traces) {
 func move(calls []call, spans []ptrace.Traces, hour func(*rand.Rand) int) *day {
 	today := time.Now().UTC().Truncate(24 * time.Hour)
 	moved := &day{start: today.Add(-24 * time.Hour)}
-	random := rand.New(rand.NewPCG(1, 1)) //nolint:gosec // any order will do, but always the same
+	random := rand.New(rand.NewPCG(1, 1))
 	shifts := make(map[string]time.Duration)
 	hours := make(map[string]int)
 	for _, c := range calls {

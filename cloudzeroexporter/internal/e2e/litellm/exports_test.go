@@ -13,7 +13,7 @@ import (
 type sent struct {
 	acknowledged map[string]bool // by id of the call
 	uncertain    [][]string      // the calls of each request without an answer
-	failures     int             // requests that were given up
+	givenUp      int             // calls in requests that failed
 }
 
 // export is a line about a request of the exporter: first the calls in it, later
@@ -42,7 +42,7 @@ func (w *world) sent() sent {
 			}
 			delete(open, e.Request)
 		default:
-			s.failures++
+			s.givenUp += len(open[e.Request])
 		}
 	}
 	for _, calls := range open {

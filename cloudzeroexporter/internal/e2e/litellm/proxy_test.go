@@ -66,7 +66,7 @@ func (w *world) start() *proxy {
 	w.t.Helper()
 	host, port, err := net.SplitHostPort(w.address)
 	require.NoError(w.t, err)
-	cmd := exec.CommandContext(context.WithoutCancel(w.t.Context()), //nolint:gosec // the path is ours
+	cmd := exec.CommandContext(context.WithoutCancel(w.t.Context()),
 		python(w.t, w.release), filepath.Join(venvs(w.t), w.release, "bin", "litellm"), "--config", "testdata/proxy.yaml", "--host", host, "--port", port)
 	cmd.Env, cmd.Stdout, cmd.Stderr = w.env, w.log, w.log
 	require.NoError(w.t, cmd.Start())

@@ -36,7 +36,7 @@ func TestWhatTheSDKComputedIsBilled(t *testing.T) {
 			addresses.HTTP = tapped(t, func() *world { return w }, addresses.HTTP)
 			w = newWorld(t, run.release, append(slices.Clone(run.dialect.env), overHTTP(addresses)...)...)
 			seed := w.newDriver("").random.Uint64() >> 1
-			cmd := exec.CommandContext(t.Context(), python(t, run.release), "testdata/sdk.py", w.provider, strconv.FormatUint(seed, 10)) //nolint:gosec // the path is ours
+			cmd := exec.CommandContext(t.Context(), python(t, run.release), "testdata/sdk.py", w.provider, strconv.FormatUint(seed, 10))
 			cmd.Env, cmd.Stdout, cmd.Stderr = w.env, w.log, w.log
 			require.NoError(t, cmd.Run(), "see the log of LiteLLM")
 

@@ -63,7 +63,7 @@ func TestLiteLLMGivesUpAfterSeconds(t *testing.T) {
 	d := w.newDriver(p.url)
 	d.sendAll(crowd(d.random, 5), 1)
 	eventually(t, 2*time.Minute, "LiteLLM gives up", func() error {
-		if sent := w.sent(); sent.failures == 0 {
+		if w.sent().givenUp == 0 {
 			return errors.New("not yet")
 		}
 		return nil
