@@ -64,7 +64,7 @@ e2e-litellm-all: build $(foreach v,$(LITELLM_NEW) $(LITELLM_OLD),build/litellm/$
 	$(LITELLM) LITELLM_ALL=1 go test ./$(LITELLM_TESTS) -v -count 1 -parallel 2 -timeout 60m
 
 compare-litellm: build build/litellm/$(LITELLM_NEW)/installed ## compare with LiteLLM's own CloudZero integration
-	$(LITELLM) LITELLM_COMPARE=1 go test ./$(LITELLM_TESTS) -v -count 1 -run TestBesideLiteLLMsOwn -timeout 20m
+	$(LITELLM) SEED=$${SEED:-1} LITELLM_COMPARE=1 go test ./$(LITELLM_TESTS) -v -count 1 -run TestBesideLiteLLMsOwn -timeout 20m
 
 build/litellm/%/installed: $(LITELLM_TESTS)/testdata/litellm-%.txt build/litellm/uv/bin/uv
 	build/litellm/uv/bin/uv venv --quiet --clear --python "$$(command -v python3)" build/litellm/$*
