@@ -12,16 +12,25 @@ type Totals struct {
 	Cost     billing.Amount
 	Tokens   billing.Tokens
 	Requests uint64
+	// Unpriced are those of the requests that had no price, UnpricedTokens their
+	// tokens.
+	Unpriced, UnpricedTokens uint64
 }
 
 // Add returns the sum of both totals.
 func (t Totals) Add(o Totals) Totals {
-	return Totals{t.Cost.Add(o.Cost), t.Tokens.Add(o.Tokens), t.Requests + o.Requests}
+	return Totals{
+		t.Cost.Add(o.Cost), t.Tokens.Add(o.Tokens), t.Requests + o.Requests,
+		t.Unpriced + o.Unpriced, t.UnpricedTokens + o.UnpricedTokens,
+	}
 }
 
 // Sub returns t less o, which is a part of it.
 func (t Totals) Sub(o Totals) Totals {
-	return Totals{t.Cost.Sub(o.Cost), t.Tokens.Sub(o.Tokens), t.Requests - o.Requests}
+	return Totals{
+		t.Cost.Sub(o.Cost), t.Tokens.Sub(o.Tokens), t.Requests - o.Requests,
+		t.Unpriced - o.Unpriced, t.UnpricedTokens - o.UnpricedTokens,
+	}
 }
 
 // Labels are names for the ids in a key. They may change; the last one holds.

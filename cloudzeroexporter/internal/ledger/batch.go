@@ -45,6 +45,10 @@ func (b *Batch) Add(l cbf.Layout, r *usage.Record) {
 		b.count(r.Outcome, r.Tokens)
 		return
 	}
+	totals := cbf.Totals{Cost: r.Cost, Tokens: r.Tokens, Requests: 1}
+	if r.Outcome == billing.Unpriced {
+		totals.Unpriced, totals.UnpricedTokens = 1, r.Tokens.Total()
+	}
 	b.keys = l.AppendKey(b.keys, r)
 	b.calls = append(b.calls, call{
 		outcome:      r.Outcome,
@@ -56,7 +60,7 @@ func (b *Batch) Add(l cbf.Layout, r *usage.Record) {
 		answer:       r.Answer,
 		keyEnd:       len(b.keys),
 		labels:       l.Labels(r),
-		totals:       cbf.Totals{Cost: r.Cost, Tokens: r.Tokens, Requests: 1},
+		totals:       totals,
 	})
 }
 

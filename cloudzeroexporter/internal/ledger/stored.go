@@ -41,6 +41,7 @@ type storedTotals struct {
 	Dollars, Femto                       uint64
 	Input, Output, CacheRead, CacheWrite uint64
 	Requests                             uint64
+	Unpriced, UnpricedTokens             uint64
 }
 
 type storedPosting struct {
@@ -110,7 +111,7 @@ func (r *row) stored() storedRow {
 func storeTotals(t cbf.Totals) storedTotals {
 	s := storedTotals{
 		Input: t.Tokens.Input, Output: t.Tokens.Output, CacheRead: t.Tokens.CacheRead, CacheWrite: t.Tokens.CacheWrite,
-		Requests: t.Requests,
+		Requests: t.Requests, Unpriced: t.Unpriced, UnpricedTokens: t.UnpricedTokens,
 	}
 	s.Dollars, s.Femto = t.Cost.Parts()
 	return s
@@ -122,7 +123,9 @@ func (s *storedTotals) totals() (cbf.Totals, error) {
 		return cbf.Totals{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
 	tokens := billing.Tokens{Input: s.Input, Output: s.Output, CacheRead: s.CacheRead, CacheWrite: s.CacheWrite}
-	return cbf.Totals{Cost: cost, Tokens: tokens, Requests: s.Requests}, nil
+	return cbf.Totals{
+		Cost: cost, Tokens: tokens, Requests: s.Requests, Unpriced: s.Unpriced, UnpricedTokens: s.UnpricedTokens,
+	}, nil
 }
 
 func storePosting(p Posting) storedPosting {
