@@ -12,6 +12,8 @@ type Batch struct {
 	calls []call
 	keys  []byte // the row keys of all calls, one after the other
 	tally Tally
+	// fetched is there so that what was fetched is not for nothing.
+	fetched uint64
 }
 
 // Tally counts what became of a batch's spans and of their tokens.

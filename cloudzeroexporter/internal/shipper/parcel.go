@@ -33,34 +33,59 @@ type parcel struct {
 // wrap makes a parcel of the hour that fits into the room. The rows of base are
 // posted as they are.
 func wrap(f cbf.Format, c ledger.Contents, base [][]byte, r room) parcel {
-	p := parcel{Summary: c.Summary}
-	for _, raw := range base {
-		p.addRaw(raw)
+	whole := packed(f, c.Summary, base, c.Rows)
+	if len(whole.data) <= r.bytes && len(whole.ends) <= r.rows {
+		return whole
+	}
+	var sizes []int
+	begin := 0
+	for _, end := range whole.ends {
+		sizes, begin = append(sizes, end-begin), end
+	}
+	for _, size := range sizes[:len(base)] {
+		r.bytes -= size
 	}
 	r.rows -= len(base)
-	r.bytes -= len(p.data)
-	rows, folded := fold(f, c.Hour, c.Rows, r)
-	for _, row := range rows {
-		p.add(f, row)
-	}
+	rows, folded := fold(f, c.Hour, c.Rows, sizes[len(base):], r)
+	p := packed(f, c.Summary, base, rows)
 	p.folded = folded
 	return p
 }
 
+func packed(f cbf.Format, s ledger.Summary, base [][]byte, rows []cbf.Row) parcel {
+	p := parcel{Summary: s, ends: make([]int, 0, len(base)+len(rows)), rows: make([]cbf.Row, 0, len(base)+len(rows))}
+	for _, raw := range base {
+		p.addRaw(raw)
+	}
+	for _, row := range rows {
+		p.add(f, row)
+	}
+	return p
+}
+
 func (p *parcel) add(f cbf.Format, r cbf.Row) {
-	p.addRaw(f.AppendJSON(nil, p.Hour, r))
-	p.rows[len(p.rows)-1] = r
+	p.comma()
+	p.data = f.AppendJSON(p.data, p.Hour, r)
+	p.end(r)
 	p.cost = p.cost.Add(r.Cost)
 }
 
 // addRaw adds a row that is not of the books.
 func (p *parcel) addRaw(row []byte) {
+	p.comma()
+	p.data = append(p.data, row...)
+	p.end(cbf.Row{})
+}
+
+func (p *parcel) comma() {
 	if len(p.ends) > 0 {
 		p.data = append(p.data, ',')
 	}
-	p.data = append(p.data, row...)
+}
+
+func (p *parcel) end(r cbf.Row) {
 	p.ends = append(p.ends, len(p.data))
-	p.rows = append(p.rows, cbf.Row{})
+	p.rows = append(p.rows, r)
 }
 
 // between is the JSON of the rows from one index up to another.
