@@ -10,6 +10,9 @@ import (
 // envelopeBytes is more than a body has around its rows.
 const envelopeBytes = 100
 
+// usualRowBytes is what most rows take.
+const usualRowBytes = 640
+
 // parcel is one hour, ready to be posted.
 type parcel struct {
 	ledger.Summary
@@ -53,7 +56,11 @@ func wrap(f cbf.Format, c ledger.Contents, base [][]byte, r room) parcel {
 }
 
 func packed(f cbf.Format, s ledger.Summary, base [][]byte, rows []cbf.Row) parcel {
-	p := parcel{Summary: s, ends: make([]int, 0, len(base)+len(rows)), rows: make([]cbf.Row, 0, len(base)+len(rows))}
+	count := len(base) + len(rows)
+	p := parcel{
+		Summary: s,
+		data:    make([]byte, 0, count*usualRowBytes), ends: make([]int, 0, count), rows: make([]cbf.Row, 0, count),
+	}
 	for _, raw := range base {
 		p.addRaw(raw)
 	}
