@@ -20,7 +20,7 @@ import (
 // own, see docs/format.md.
 func BenchmarkConsume(b *testing.B) {
 	for _, name := range []string{"1.106.2-v2", "1.92.2-request-span"} {
-		batch := callsOf(b, name, 100)
+		batch := callsOf(b, name, 1000)
 		encoded, err := ptraceotlp.NewExportRequestFromTraces(batch).MarshalProto()
 		require.NoError(b, err)
 		b.Run(name+"/decode", func(b *testing.B) {
