@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/captures"
 )
 
 // Config says what is sent.
@@ -87,7 +89,7 @@ func New(cfg Config, target string) (*Generator, error) {
 	}
 	recorded, err := read(cfg.Capture)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("recorded traffic: %w", err)
 	}
 	g := &Generator{
 		cfg: cfg,
@@ -112,9 +114,24 @@ func New(cfg Config, target string) (*Generator, error) {
 	return g, nil
 }
 
+// recorded are a capture's spans, by whether they are calls that cost money.
+type recorded struct {
+	calls  []captures.Call
+	others []ptrace.Span
+}
+
+func read(folder string) (r recorded, err error) {
+	capture, err := captures.Load(folder)
+	if err != nil {
+		return r, err
+	}
+	r.calls, r.others, err = capture.Calls()
+	return r, err
+}
+
 // request takes the spans from the first-th on, round and round.
 func (r *recorded) request(first int, cfg Config) (*request, error) {
-	spans, calls := make([]ptrace.Span, cfg.Spans), make([]*call, cfg.Spans)
+	spans, calls := make([]ptrace.Span, cfg.Spans), make([]*captures.Call, cfg.Spans)
 	for i := range spans {
 		n := first + i
 		// The others are spread evenly between the calls.
@@ -124,7 +141,7 @@ func (r *recorded) request(first int, cfg Config) (*request, error) {
 			continue
 		}
 		c := &r.calls[(n-othersBefore)%len(r.calls)]
-		spans[i], calls[i] = c.span, c
+		spans[i], calls[i] = c.Span, c
 	}
 	return encode(spans, calls)
 }
@@ -248,7 +265,7 @@ func (s *sender) stampOrRepeat(g *Generator, r *request, i int, n uint64) {
 
 // row spreads calls evenly over all rows.
 func (g *Generator) row(n uint64) rowNumbers {
-	teams, users := uint64(g.cfg.Teams), uint64(g.cfg.Users) //nolint:gosec // not negative
+	teams, users := uint64(g.cfg.Teams), uint64(g.cfg.Users)                                                     //nolint:gosec // not negative
 	return rowNumbers{team: n % teams, user: n / teams % users, model: n / teams / users % uint64(g.cfg.Models)} //nolint:gosec // not negative
 }
 

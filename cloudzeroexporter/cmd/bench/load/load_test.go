@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/captures"
 )
 
 const capturesFolder = "../../../../testdata/captures"
@@ -53,7 +55,7 @@ func TestStampedRequestsAreOtherCalls(t *testing.T) {
 						answered++
 						answers[id.Str()] = true
 					}
-					rows[[3]string{text(span, teamKeys...), text(span, userKeys...), text(span, modelKey)}] = true
+					rows[[3]string{text(span, captures.TeamKeys...), text(span, captures.UserKeys...), text(span, captures.ModelKey)}] = true
 				}
 			}
 			assert.Len(t, traces, 600)

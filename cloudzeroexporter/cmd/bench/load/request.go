@@ -9,6 +9,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/captures"
 )
 
 // Widths of the numbers that are written over, in bytes.
@@ -39,7 +41,7 @@ type place struct {
 
 // encode makes a request of the spans and finds the places in it. Every place
 // holds a mark of its own while they are looked for.
-func encode(spans []ptrace.Span, calls []*call) (*request, error) {
+func encode(spans []ptrace.Span, calls []*captures.Call) (*request, error) {
 	td := ptrace.NewTraces()
 	resource := td.ResourceSpans().AppendEmpty()
 	resource.Resource().Attributes().PutStr("service.name", "litellm")
@@ -52,7 +54,7 @@ func encode(spans []ptrace.Span, calls []*call) (*request, error) {
 		p := &r.places[i]
 		p.took = recorded.EndTimestamp().AsTime().Sub(recorded.StartTimestamp().AsTime())
 		if calls[i] != nil {
-			p.isCall, p.cost = true, calls[i].cost.String()
+			p.isCall, p.cost = true, calls[i].Cost.String()
 		}
 		mark(span, i, p.isCall)
 	}
@@ -68,13 +70,6 @@ func encode(spans []ptrace.Span, calls []*call) (*request, error) {
 	return r, nil
 }
 
-const modelKey = "litellm.provider.model"
-
-var (
-	teamKeys = []string{"litellm.team.id", "metadata.user_api_key_team_id"}
-	userKeys = []string{"litellm.metadata.user_api_key_user_id", "metadata.user_api_key_user_id"}
-)
-
 func mark(span ptrace.Span, i int, isCall bool) {
 	span.SetTraceID(pcommon.TraceID(traceMark(i)))
 	span.SetSpanID(pcommon.SpanID(spanMark(i)))
@@ -85,10 +80,10 @@ func mark(span ptrace.Span, i int, isCall bool) {
 		return
 	}
 	a := span.Attributes()
-	replace(a, answerMark(i), "gen_ai.response.id")
-	replace(a, modelMark(i), modelKey)
-	replace(a, teamMark(i), teamKeys...)
-	replace(a, userMark(i), userKeys...)
+	replace(a, answerMark(i), captures.AnswerKey)
+	replace(a, modelMark(i), captures.ModelKey)
+	replace(a, teamMark(i), captures.TeamKeys...)
+	replace(a, userMark(i), captures.UserKeys...)
 }
 
 func replace(a pcommon.Map, value string, keys ...string) {
@@ -101,8 +96,8 @@ func replace(a pcommon.Map, value string, keys ...string) {
 
 func traceMark(i int) (id [16]byte) { copy(id[:], fmt.Sprintf("Bench%011d", i)); return id }
 func spanMark(i int) (id [8]byte)   { copy(id[:], fmt.Sprintf("B%07d", i)); return id }
-func startMark(i int) uint64        { return 0xBE9C_0001_0000_0000 + uint64(i) }  //nolint:gosec // an index
-func endMark(i int) uint64          { return 0xBE9C_0002_0000_0000 + uint64(i) }  //nolint:gosec // an index
+func startMark(i int) uint64        { return 0xBE9C_0001_0000_0000 + uint64(i) } //nolint:gosec // an index
+func endMark(i int) uint64          { return 0xBE9C_0002_0000_0000 + uint64(i) } //nolint:gosec // an index
 func answerMark(i int) string       { return fmt.Sprintf("chatcmpl-%0*x", answerDigits, i) }
 func modelMark(i int) string        { return fmt.Sprintf("openai/gpt-%0*d", nameDigits, i) }
 func teamMark(i int) string         { return fmt.Sprintf("team-%0*d", nameDigits, i) }
@@ -156,8 +151,8 @@ func (r *request) stamp(i int, n uint64, begin time.Time, row rowNumbers) {
 	binary.BigEndian.PutUint64(r.body[p.trace+8:], n)
 	binary.BigEndian.PutUint64(r.body[p.span:], n+1) // an id of zeros is none
 	// A microsecond apart, the finest that LiteLLM's clock tells.
-	start := begin.Add(time.Duration(n) * time.Microsecond)                           //nolint:gosec // below an hour
-	binary.LittleEndian.PutUint64(r.body[p.start:], uint64(start.UnixNano()))         //nolint:gosec // after 1970
+	start := begin.Add(time.Duration(n) * time.Microsecond)                             //nolint:gosec // below an hour
+	binary.LittleEndian.PutUint64(r.body[p.start:], uint64(start.UnixNano()))           //nolint:gosec // after 1970
 	binary.LittleEndian.PutUint64(r.body[p.end:], uint64(start.Add(p.took).UnixNano())) //nolint:gosec // after 1970
 	if !p.isCall {
 		return
