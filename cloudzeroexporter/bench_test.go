@@ -122,7 +122,7 @@ func benchmarkSenders(b *testing.B, capture string, senders, spans int) {
 	}
 	clients.Wait()
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*spans), "ns/span")
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
 }
 
 // perSpan measures consume, and says what a span of the batch takes.

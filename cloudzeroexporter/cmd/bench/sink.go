@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -42,4 +44,18 @@ func (s *sink) take(_ any, stream grpc.ServerStream) error {
 	}
 	s.requests.Add(1)
 	return stream.SendMsg([]byte{})
+}
+
+// wait waits until so many requests have come.
+func (s *sink) wait(ctx context.Context, requests int64) error {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for s.requests.Load() < requests {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("behind the queue came %d requests of %d: %w", s.requests.Load(), requests, ctx.Err())
+		case <-tick.C:
+		}
+	}
+	return nil
 }

@@ -38,18 +38,19 @@ const (
 // stage is a running collector, with all that it talks to.
 type stage struct {
 	*otelcol.Collector
+	kind    kind
 	anycost *anycosttest.Server
 	sink    *sink
 	metrics string // URL of the collector's own metrics
 	storage string // folder of file_storage
-	ready   time.Duration
+	ready   time.Duration // how long the start took
 	close   []func()
 }
 
 // start starts a collector. Books in the folder are used if there are any; ""
 // is an empty folder that goes with the stage.
 func (o *options) start(ctx context.Context, k kind, storage string) (s *stage, err error) {
-	s = &stage{storage: storage}
+	s = &stage{kind: k, storage: storage}
 	defer func() {
 		if err != nil {
 			s.end()
@@ -182,7 +183,7 @@ func (s *stage) metric(ctx context.Context, name, label string) (sum float64, er
 func (s *stage) checkOutcomes(ctx context.Context, want map[string]int64) error {
 	var errs []error
 	for _, outcome := range []string{"billed", "duplicate", "ignored", "free", "unpriced", "failed", "invalid", "rejected"} {
-		got, err := s.metric(ctx, "otelcol_exporter_cloudzero_spans_total", `outcome="`+outcome+`"`)
+		got, err := s.metric(ctx, "otelcol_exporter_cloudzero_spans", `outcome="`+outcome+`"`)
 		if err == nil && int64(got) != want[outcome] {
 			err = fmt.Errorf("the collector counts %d spans as %s, but %d were sent", int64(got), outcome, want[outcome])
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 
+	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/mem"
@@ -45,10 +46,14 @@ func (c *grpcClient) send(ctx context.Context, body []byte) error {
 
 func (c *grpcClient) close() error { return c.conn.Close() }
 
-// refused reads an answer: that of a collector that took everything is empty.
+// refused reads an answer, which may say that only a part was taken.
 func refused(answer []byte) error {
-	if len(answer) > 0 {
-		return fmt.Errorf("the collector took only a part of it: %q", answer)
+	response := ptraceotlp.NewExportResponse()
+	if err := response.UnmarshalProto(answer); err != nil {
+		return fmt.Errorf("the collector's answer: %w", err)
+	}
+	if p := response.PartialSuccess(); p.RejectedSpans() > 0 || p.ErrorMessage() != "" {
+		return fmt.Errorf("the collector refused %d spans: %s", p.RejectedSpans(), p.ErrorMessage())
 	}
 	return nil
 }

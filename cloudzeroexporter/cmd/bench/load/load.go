@@ -45,8 +45,8 @@ func (c Config) validate() error {
 		return errors.New("spans, senders, teams, users and models: 1 or more")
 	case c.Duplicates < 0 || c.Duplicates >= 1 || c.Others < 0 || c.Others >= 1:
 		return errors.New("duplicates and others: shares from 0 to below 1")
-	case max(c.Teams, c.Users, c.Models) > 1_000_000:
-		return errors.New("teams, users and models: at most a million of each")
+	case max(c.Teams, c.Users, c.Models, c.rows()) > 1_000_000:
+		return errors.New("teams, users and models: at most a million rows")
 	}
 	return nil
 }
@@ -68,6 +68,7 @@ type sender struct {
 
 	sum       Sum
 	costs     map[string]int64 // calls by their cost
+	rows      []bool           // those that got a call
 	latencies []time.Duration
 }
 
@@ -75,6 +76,8 @@ type sender struct {
 type Sum struct {
 	Requests                           int64
 	Billed, Duplicates, Ignored, Spans int64
+	// Rows is the number of rows that the calls are spread over.
+	Rows int
 	// Cost is the exact sum of the calls that are to be billed, in dollars.
 	Cost *big.Rat
 }
@@ -101,7 +104,7 @@ func New(cfg Config, target string) (*Generator, error) {
 		if err != nil {
 			return nil, errors.Join(err, g.Close())
 		}
-		s := &sender{client: c, costs: make(map[string]int64)}
+		s := &sender{client: c, costs: make(map[string]int64), rows: make([]bool, cfg.rows())}
 		g.senders = append(g.senders, s)
 		for have := 0; have < max(minVariety, cfg.Spans); have += cfg.Spans {
 			r, err := recorded.request(have, cfg)
@@ -163,6 +166,9 @@ type Run struct {
 	Latencies []time.Duration
 }
 
+// Pace sets the rate of the next runs, see [Config].Rate.
+func (g *Generator) Pace(requestsPerSecond float64) { g.cfg.Rate = requestsPerSecond }
+
 // Percentile is the latency that the share of the requests, in percent, did not
 // exceed.
 func (r Run) Percentile(percent float64) time.Duration {
@@ -193,7 +199,11 @@ func (g *Generator) Run(ctx context.Context, requests int64) (Run, error) {
 				if n >= requests || !g.pace(ctx, begin, n) {
 					return
 				}
-				if errs[i] = g.send(sending, s, g.sent+uint64(n)); errs[i] != nil { //nolint:gosec // not negative
+				err := g.send(sending, s, g.sent+uint64(n)) //nolint:gosec // not negative
+				if err != nil {
+					if sending.Err() == nil { // not because another has failed
+						errs[i] = err
+					}
 					stop()
 					return
 				}
@@ -254,25 +264,47 @@ func (s *sender) stampOrRepeat(g *Generator, r *request, i int, n uint64) {
 		}
 	}
 	number := n*uint64(len(r.places)) + uint64(i) //nolint:gosec // not negative
-	r.stamp(i, number, g.begin, g.row(number))
+	row := g.row(number)
+	r.stamp(i, number, g.begin, g.cfg.numbers(row))
 	if !p.isCall {
 		s.sum.Ignored++
 		return
 	}
 	s.sum.Billed++
 	s.costs[p.cost]++
+	s.rows[row] = true
 }
 
+// rows is the number of rows that an hour can have.
+func (c Config) rows() int { return c.Teams * c.Users * c.Models }
+
 // row spreads calls evenly over all rows.
-func (g *Generator) row(n uint64) rowNumbers {
-	teams, users := uint64(g.cfg.Teams), uint64(g.cfg.Users)                                                     //nolint:gosec // not negative
-	return rowNumbers{team: n % teams, user: n / teams % users, model: n / teams / users % uint64(g.cfg.Models)} //nolint:gosec // not negative
+func (g *Generator) row(n uint64) uint64 {
+	// The finalizer of MurmurHash3 leaves no pattern of the request's.
+	n ^= n >> 33
+	n *= 0xff51afd7ed558ccd
+	n ^= n >> 33
+	n *= 0xc4ceb9fe1a85ec53
+	n ^= n >> 33
+	return n % uint64(g.cfg.rows()) //nolint:gosec // not negative
+}
+
+// numbers are those of who pays and for which model in a row.
+func (c Config) numbers(row uint64) rowNumbers {
+	teams, users := uint64(c.Teams), uint64(c.Users) //nolint:gosec // not negative
+	return rowNumbers{team: row % teams, user: row / teams % users, model: row / teams / users}
 }
 
 // Sent is what was sent in all runs.
 func (g *Generator) Sent() Sum {
 	sum := Sum{Cost: new(big.Rat)}
+	rows := make(map[int]bool)
 	for _, s := range g.senders {
+		for row, used := range s.rows {
+			if used {
+				rows[row] = true
+			}
+		}
 		sum.Requests += s.sum.Requests
 		sum.Spans += s.sum.Spans
 		sum.Billed += s.sum.Billed
@@ -283,6 +315,7 @@ func (g *Generator) Sent() Sum {
 			sum.Cost.Add(sum.Cost, each.Mul(each, new(big.Rat).SetInt64(calls)))
 		}
 	}
+	sum.Rows = len(rows)
 	return sum
 }
 
