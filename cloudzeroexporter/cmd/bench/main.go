@@ -22,7 +22,7 @@ import (
 
 // options are the flags.
 type options struct {
-	collector, captures, out, only, python, temp string
+	collector, captures, source, out, only, python, temp string
 
 	dialects    []dialect
 	load        load.Config
@@ -59,6 +59,7 @@ func main() {
 	o := options{log: os.Stderr}
 	flag.StringVar(&o.collector, "collector", "build/otelcol-cloudzero", "the built distribution")
 	flag.StringVar(&o.captures, "captures", "testdata/captures", "the folder of recorded traffic")
+	flag.StringVar(&o.source, "source", "cloudzeroexporter/cmd/bench", "this command's folder, beside whose code the Go benchmarks lie")
 	flag.StringVar(&o.out, "out", "", "a Markdown `file` whose sections are replaced by what is measured")
 	flag.StringVar(&o.only, "only", "", "measure only these, with commas between them: "+names(measurements))
 	flag.StringVar(&o.python, "python", "build/litellm/bin/python", "a Python that has LiteLLM and polars, for -only litellm")
