@@ -5,16 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-
-	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/captures"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -51,59 +45,17 @@ func benchmarkConsume(b *testing.B, d dialect, folder string, senders, spans int
 	e, stop, err := newExporter(b.Context(), folder)
 	require.NoError(b, err)
 	defer func() { require.NoError(b, stop(context.Background())) }()
-	capture, err := captures.Load(filepath.Join(capturesFolder, d.capture))
-	require.NoError(b, err)
-	batches := make([]*captures.Batch, senders)
-	for i := range batches {
-		batches[i], err = capture.Batch(captures.BatchConfig{Spans: spans})
-		require.NoError(b, err)
-	}
-	var counter, sent atomic.Uint64
-	renewing := cpuToRenew(b, batches[0], &counter)
-
-	latencies := make([][]time.Duration, senders)
-	before, err := cpuOf(os.Getpid())
+	c, err := newConsumers(e, filepath.Join(capturesFolder, d.capture), senders, spans)
 	require.NoError(b, err)
 	b.ReportAllocs()
 	b.ResetTimer()
-	var clients sync.WaitGroup
-	for i, batch := range batches {
-		clients.Go(func() {
-			for sent.Add(1) <= uint64(b.N) {
-				batch.Renew(&counter)
-				begin := time.Now()
-				if err := e.ConsumeTraces(b.Context(), batch.Traces); err != nil {
-					b.Error(err)
-					return
-				}
-				latencies[i] = append(latencies[i], time.Since(begin))
-			}
-		})
-	}
-	clients.Wait()
+	got, err := c.run(b.Context(), b.N)
 	b.StopTimer()
-	after, err := cpuOf(os.Getpid())
 	require.NoError(b, err)
-	all := slices.Sorted(slices.Values(slices.Concat(latencies...)))
-	n := float64(b.N * spans)
-	b.ReportMetric(float64(after-before)/n-renewing, "cpu-ns/span")
-	b.ReportMetric(float64(b.Elapsed())/n, "ns/span")
-	b.ReportMetric(all[len(all)*99/100].Seconds()*1e3, "p99-ms")
+	b.ReportMetric(got.cpuPerSpan, "cpu-ns/span")
+	b.ReportMetric(float64(b.Elapsed())/float64(b.N*spans), "ns/span")
+	b.ReportMetric(got.latencies[len(got.latencies)*99/100].Seconds()*1e3, "p99-ms")
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
-}
-
-// cpuToRenew is the CPU time that making one call new takes, in nanoseconds.
-func cpuToRenew(b *testing.B, batch *captures.Batch, counter *atomic.Uint64) float64 {
-	b.Helper()
-	const times = 2000
-	before, err := cpuOf(os.Getpid())
-	require.NoError(b, err)
-	for range times {
-		batch.Renew(counter)
-	}
-	after, err := cpuOf(os.Getpid())
-	require.NoError(b, err)
-	return float64(after-before) / float64(times*batch.Calls())
 }
 
 // TestReplaceSection keeps what other measurements have written.

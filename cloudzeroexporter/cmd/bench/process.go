@@ -21,8 +21,9 @@ func cpuOf(pid int) (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// memory is what a process takes of the machine's memory, in bytes.
-type memory struct{ now, peak uint64 }
+// memory is what a process takes of the machine's memory, in bytes. Mapped is
+// the part of now that are pages of files, which the kernel can take back.
+type memory struct{ now, mapped, peak uint64 }
 
 func memoryOf(pid int) (m memory, err error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -38,6 +39,8 @@ func memoryOf(pid int) (m memory, err error) {
 		switch fields[0] {
 		case "VmRSS:":
 			m.now = kilobytes * 1024
+		case "RssFile:":
+			m.mapped = kilobytes * 1024
 		case "VmHWM:":
 			m.peak = kilobytes * 1024
 		}

@@ -41,8 +41,8 @@ type stage struct {
 	kind    kind
 	anycost *anycosttest.Server
 	sink    *sink
-	metrics string // URL of the collector's own metrics
-	storage string // folder of file_storage
+	metrics string        // URL of the collector's own metrics
+	storage string        // folder of file_storage
 	ready   time.Duration // how long the start took
 	close   []func()
 }
