@@ -5,6 +5,7 @@ package ledger
 // zero value is an empty set. A marked set keeps 16 bits beside each identity.
 type identities struct {
 	slots []uint64 // 0: free; the length is a power of two, or 0
+	mask  uint64   // that length less one
 	marks []uint16 // nil in a set without marks
 	n     int
 }
@@ -22,8 +23,7 @@ func slotID(id uint64) uint64 { return max(1, id) }
 
 // slot is where the identity is, or where it would be put.
 func (s *identities) slot(id uint64) (at int, found bool) {
-	mask := uint64(len(s.slots) - 1)
-	for i := id & mask; ; i = (i + 1) & mask {
+	for i := id & s.mask; ; i = (i + 1) & s.mask {
 		switch s.slots[i] {
 		case id:
 			return int(i), true //nolint:gosec // below len(s.slots)
@@ -38,7 +38,7 @@ func (s *identities) fetch(id uint64) uint64 {
 	if len(s.slots) == 0 {
 		return 0
 	}
-	return s.slots[id&uint64(len(s.slots)-1)]
+	return s.slots[id&s.mask]
 }
 
 func (s *identities) has(id uint64) bool {
@@ -126,7 +126,7 @@ func (s *identities) remove(belongs func(mark uint16) bool) {
 // keep moves the identities whose marks belong to a table of the size.
 func (s *identities) keep(size int, belongs func(mark uint16) bool) {
 	old := *s
-	*s = identities{slots: make([]uint64, size)}
+	*s = identities{slots: make([]uint64, size), mask: uint64(size) - 1} //nolint:gosec // size is positive
 	if old.marks != nil {
 		s.marks = make([]uint16, size)
 	}

@@ -128,4 +128,3 @@ func (v *values) Batch(_ context.Context, ops ...*storage.Operation) error {
 }
 
 func (*values) Close(context.Context) error { return nil }
-

@@ -141,7 +141,7 @@ type attributeIndex [256][]attribute
 func newAttributeIndex(wanted []string) *attributeIndex {
 	x := new(attributeIndex)
 	for f, name := range fieldNames {
-		x.put(attribute{name, field(f), -1}) //nolint:gosec // below fields
+		x.put(attribute{name, field(f), -1})
 	}
 	for i, name := range wanted {
 		if a := x.find(name); a != nil {
@@ -156,7 +156,7 @@ func newAttributeIndex(wanted []string) *attributeIndex {
 func slotOf(name string) uint8 {
 	n := len(name)
 	if n < 2 {
-		return uint8(n) //nolint:gosec // 0 or 1
+		return uint8(n)
 	}
 	return uint8(n)*15 + name[n-2]*61 + name[n/2] //nolint:gosec // it may wrap around
 }
