@@ -128,6 +128,8 @@ func TestRecords(t *testing.T) {
 
 		"cache hit, second dialect":               {span: second.with(attributes{"litellm.cost.total": 0.0, "litellm.cost.input": 0.001}), want: ptr(outcome(billing.Free))},
 		"cache hit, first dialect":                {span: first1.with(attributes{"hidden_params": `{"cache_key":"k","response_cost":0.002}`}), want: ptr(outcome(billing.Free))},
+		"cache hit, streamed":                     {span: first1.with(attributes{"hidden_params": `{"response_cost":0.0,"additional_headers":{}}`}), want: ptr(outcome(billing.Free))},
+		"cache hit, embedding":                    {span: first1.with(attributes{"gen_ai.response.id": "r-1_cache_hit1795553238.06"}), want: ptr(outcome(billing.Free))},
 		"cache hit of a call with a broken price": {span: first1.with(attributes{"hidden_params": `{"cache_key":"k"}`, "gen_ai.cost.total_cost": -1.0}), want: ptr(outcome(billing.Free))},
 		"price 0":                   {span: second.with(attributes{"litellm.cost.total": 0.0}), want: ptr(outcome(billing.Free))},
 		"price 0 as an integer":     {span: second.with(attributes{"litellm.cost.total": 0}), want: ptr(outcome(billing.Free))},
