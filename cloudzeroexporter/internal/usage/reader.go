@@ -35,9 +35,9 @@ func NewReader(cfg Config) *Reader {
 }
 
 // Read visits every model call of td with its record, which is valid until
-// visit returns, and returns the number of the other spans. Arrived is the time
-// at which td came.
-func (r *Reader) Read(td ptrace.Traces, arrived time.Time, visit func(*Record)) (ignored int) {
+// visit returns, and returns the number of the other spans. Of those it visits
+// the server spans, if server is not nil. Arrived is the time at which td came.
+func (r *Reader) Read(td ptrace.Traces, arrived time.Time, visit func(*Record), server func(ptrace.Span)) (ignored int) {
 	c := collector{wanted: r.wanted, other: make([]string, len(r.wanted))}
 	var record Record
 	for _, resource := range td.ResourceSpans().All() {
@@ -46,8 +46,12 @@ func (r *Reader) Read(td ptrace.Traces, arrived time.Time, visit func(*Record)) 
 				c.collect(span.Attributes())
 				if !r.read(&c, span, &record) {
 					ignored++
+					if server != nil && span.Kind() == ptrace.SpanKindServer {
+						server(span)
+					}
 					continue
 				}
+				record.Span = span
 				place(&record, span, arrived)
 				visit(&record)
 			}
