@@ -8,11 +8,11 @@ import (
 
 // newDetector returns a detector of leaks over the books.
 func (e *cloudzeroExporter) newDetector() *leaks.Detector {
-	opts := leaks.Options{Spans: e.costByHour, Logger: e.set.Logger}
-	if len(e.cfg.Instrumentations) != 1 || e.cfg.Instrumentations[0] != usage.LiteLLM.String() {
-		opts.Spans = nil // others' spans are in the books that LiteLLM's metrics know nothing of
-	}
-	return leaks.New(opts)
+	return leaks.New(leaks.Options{
+		Spans:   e.costByHour,
+		Foreign: len(e.cfg.Instrumentations) != 1 || e.cfg.Instrumentations[0] != usage.LiteLLM.String(),
+		Logger:  e.set.Logger,
+	})
 }
 
 // costByHour is what the books have, from an hour on.

@@ -13,7 +13,6 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.uber.org/zap/zapcore"
-
 )
 
 // TestLiteLLMSetUpWrongIsNoticed replays what real LiteLLMs sent, each request
@@ -182,4 +181,3 @@ func (r *rig) leaking() []string {
 	assert.Len(r.t, strings.Fields(strings.Join(shown, " ")), len(slices.Compact(shown)))
 	return kinds
 }
-

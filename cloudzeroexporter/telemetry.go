@@ -135,7 +135,7 @@ func (t *telemetry) observeMonths(s *shipper.Shipper) error {
 func (t *telemetry) observeLeaks(l *leaks.Detector) error {
 	err := t.builder.RegisterExporterCloudzeroLeaksCallback(func(_ context.Context, o metric.Int64Observer) error {
 		for k, n := range l.Counts() {
-			o.Observe(n, metric.WithAttributes(attribute.String("kind", leaks.Kind(k).String()))) //nolint:gosec // below leaks.Kinds
+			o.Observe(n, metric.WithAttributes(attribute.String("kind", leaks.Kind(k).String())))
 		}
 		return nil
 	})

@@ -46,14 +46,12 @@ func (d *Detector) Watch() *Batch {
 // Call sees a model call, whatever becomes of it.
 func (b *Batch) Call(r *usage.Record) {
 	span := r.Span
-	if b.spans == 0 {
-		b.lookInto(span)
-	}
-	b.see(span)
+	b.see(span, b.spans == 0 && b.lookInto(span))
 	if id := span.TraceID(); keyOf(id)&b.mask == 0 && !id.IsEmpty() {
 		m := hasCall
 		if span.Kind() == ptrace.SpanKindServer {
-			m |= b.marksOf(span)
+			server, _ := marksOf(span)
+			m |= server
 		}
 		b.sight(keyOf(id), m)
 	}
@@ -70,36 +68,35 @@ func (b *Batch) Server(span ptrace.Span) {
 		b.unjudged++
 		return
 	}
-	m := b.marksOf(span)
+	m, sampled := marksOf(span)
 	if m&hasRequest != 0 {
-		b.see(span)
+		b.see(span, sampled)
 	}
 	b.sight(keyOf(id), m)
 }
 
 // see counts a span of LiteLLM's.
-func (b *Batch) see(span ptrace.Span) {
+func (b *Batch) see(span ptrace.Span, sampled bool) {
 	b.spans++
-	if state := span.TraceState().AsRaw(); state != "" && isSampledState(state) {
+	if state := span.TraceState().AsRaw(); sampled || state != "" && isSampledState(state) {
 		b.marked++
 	}
 }
 
-// marksOf says what a server span is to its trace.
-func (b *Batch) marksOf(span ptrace.Span) marks {
+// marksOf says what a server span is to its trace, and whether an attribute marks
+// it as sampled.
+func marksOf(span ptrace.Span) (m marks, sampled bool) {
 	r := requestOf(span)
 	if !r.calledAModel(span) {
-		return hasServer
+		return hasServer, r.sampled
 	}
-	if r.sampled {
-		b.marked++
-	}
-	return hasServer | hasRequest
+	return hasServer | hasRequest, r.sampled
 }
 
-// lookInto reads the attributes of one call of a batch, which is like the others.
-func (b *Batch) lookInto(span ptrace.Span) {
-	first, second, sampled := false, false, false
+// lookInto reads the attributes of one call of a batch, which is like the others,
+// and says whether one marks it as sampled.
+func (b *Batch) lookInto(span ptrace.Span) (sampled bool) {
+	first, second := false, false
 	for key, value := range span.Attributes().All() {
 		switch key {
 		case "hidden_params", "metadata.user_api_key_hash":
@@ -116,9 +113,7 @@ func (b *Batch) lookInto(span ptrace.Span) {
 	case second:
 		b.dialects[dialect2]++
 	}
-	if sampled {
-		b.marked++
-	}
+	return sampled
 }
 
 func (b *Batch) sight(key uint64, m marks) {

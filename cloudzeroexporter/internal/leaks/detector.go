@@ -14,15 +14,20 @@ const judgeEvery = 10 * time.Second
 
 // Options are what a detector needs to know.
 type Options struct {
-	// Spans is what the spans of LiteLLM cost, by hour. Without it, metrics are
-	// not compared with spans. It is never called under the detector's lock.
-	Spans  MoneyOf
-	Logger *zap.Logger
+	// Spans is what the spans cost, by hour. It is never called under the
+	// detector's lock.
+	Spans MoneyOf
+	// Foreign says that spans of other instrumentations are billed too. Most of
+	// them tell no cost, and LiteLLM's metrics know nothing of them, so that
+	// neither prices nor metrics are judged.
+	Foreign bool
+	Logger  *zap.Logger
 }
 
 // Detector notices leaks. It is safe for concurrent use.
 type Detector struct {
 	logger  *zap.Logger
+	foreign bool
 	batches sync.Pool     // of *Batch
 	mask    atomic.Uint64 // a copy of traces.mask, for batches to read without the lock
 
@@ -44,6 +49,7 @@ func New(opts Options) *Detector {
 	first := window{began: now}
 	d := &Detector{
 		logger:   opts.Logger,
+		foreign:  opts.Foreign,
 		began:    now,
 		traces:   traces{open: make(map[uint64]trace), recent: first},
 		prices:   prices{models: make(map[modelName]*model), recent: first, aged: now},
@@ -113,8 +119,11 @@ func (d *Detector) judge(now time.Time) {
 	d.prices.roll(now)
 	d.sampling.roll(now)
 	d.meetLocked(NoCall, d.traces.rule(), now)
-	d.meetLocked(LostPrice, d.prices.lostPrice(), now)
 	d.meetLocked(Sampled, sampled(d.sampling.sum()), now)
+	if d.foreign {
+		return
+	}
+	d.meetLocked(LostPrice, d.prices.lostPrice(), now)
 	d.meetLocked(Unpriced, d.prices.unpricedShare(), now)
 	d.meetLocked(MetricsDiffer, d.money.last, now)
 }
@@ -155,7 +164,7 @@ func (d *Detector) Warnings() (all []Warning) {
 	defer d.mu.Unlock()
 	for k, f := range d.findings {
 		if f != nil {
-			all = append(all, Warning{Kind(k), f.what, advices[k], f.since, f.count}) //nolint:gosec // below Kinds
+			all = append(all, Warning{Kind(k), f.what, advices[k], f.since, f.count})
 		}
 	}
 	return all

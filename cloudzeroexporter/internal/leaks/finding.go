@@ -10,15 +10,15 @@ import (
 type Kind uint8
 
 const (
-	// NoCall: requests to LLM routes succeed, and no span tells of a model call.
+	// NoCall is requests to LLM routes that succeed while no span tells of a model call.
 	NoCall Kind = iota
-	// LostPrice: calls come without a cost for models that had one.
+	// LostPrice is calls without a cost for models that had one.
 	LostPrice
-	// Sampled: spans say that others of their kind were left out.
+	// Sampled is spans that say that others were left out.
 	Sampled
-	// Unpriced: most calls have no price, or many more than before.
+	// Unpriced is that most calls have no cost, or many more than before.
 	Unpriced
-	// MetricsDiffer: LiteLLM's metrics and its spans tell of different money.
+	// MetricsDiffer is that LiteLLM's metrics and its spans tell of different money.
 	MetricsDiffer
 
 	// Kinds is the number of kinds.

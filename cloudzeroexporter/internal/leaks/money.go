@@ -22,7 +22,7 @@ type MoneyOf func(from billing.Hour) map[billing.Hour]billing.Amount
 
 // money is what LiteLLM's metrics tell, to be compared with its spans.
 type money struct {
-	spans   MoneyOf // nil: nothing is compared
+	spans   MoneyOf
 	metrics map[billing.Hour]billing.Amount
 	// first is the hour that we began in, of which the metrics tell a part.
 	first billing.Hour
@@ -58,7 +58,7 @@ func (d *Detector) MetricsCost(hour billing.Hour, cost billing.Amount) {
 // that a call started in and metrics in that of its end, so that only the next
 // hour shows what was under way.
 func (m *money) due(now time.Time) (last billing.Hour, due bool) {
-	if m.spans == nil || !m.bySpan || len(m.metrics) == 0 {
+	if !m.bySpan || len(m.metrics) == 0 {
 		return 0, false
 	}
 	last = billing.HourOf(now.Add(-late)) - 2
@@ -88,15 +88,22 @@ func (m *money) compare(last billing.Hour, spans map[billing.Hour]billing.Amount
 	for first := last; first > m.first && first > last-maxHours; first-- {
 		told, measured = told.Add(spans[first]), measured.Add(m.metrics[first])
 		begin := least(spans[first-1], m.metrics[first])
-		hours := int64(last-first) + 1
+		hours := last - first + 1
 		switch {
 		case isMore(measured, told.Add(begin)):
-			return verdict{fmt.Sprintf("LiteLLM's metrics tell of $%s in the %d hours up to %s, its spans of $%s", measured, hours, last+1, told), hours}
+			return verdict{fmt.Sprintf("LiteLLM's metrics tell of $%s %s, its spans of $%s", measured, during(hours, last), told), int64(hours)}
 		case isMore(told, measured.Add(end)):
-			return verdict{fmt.Sprintf("LiteLLM's spans tell of $%s in the %d hours up to %s, its metrics of $%s", told, hours, last+1, measured), hours}
+			return verdict{fmt.Sprintf("LiteLLM's spans tell of $%s %s, its metrics of $%s", told, during(hours, last), measured), int64(hours)}
 		}
 	}
 	return verdict{}
+}
+
+func during(hours, last billing.Hour) string {
+	if hours == 1 {
+		return fmt.Sprintf("in the hour up to %s", last+1)
+	}
+	return fmt.Sprintf("in the %d hours up to %s", int64(hours), last+1)
 }
 
 // isMore says that a is more than b, by more than noise.

@@ -63,11 +63,11 @@ type Traces struct {
 
 // Columns of traces.recent.
 const (
-	allRequests  = iota // with or without a call
-	withoutCall         // requests
-	onItsOwn            // traces with a call and no server span
-	dialect1            // batches with a call of LiteLLM's first dialect
-	dialect2            // batches with a call of its second
+	allRequests = iota // with or without a call
+	withoutCall        // requests
+	onItsOwn           // traces with a call and no server span
+	dialect1           // batches with a call of LiteLLM's first dialect
+	dialect2           // batches with a call of its second
 )
 
 // see takes in that a trace was seen at a time since the beginning.
@@ -84,6 +84,7 @@ func (t *traces) see(key uint64, m marks, at time.Duration) {
 			t.lookAtFewer(at)
 		}
 		if key&t.mask != 0 || len(t.open) >= maxOpen {
+			t.total.Unjudged++
 			return
 		}
 		known.opened = at
