@@ -13,6 +13,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 )
 
 // TestLiteLLMSetUpWrongIsNoticed replays what real LiteLLMs sent, each request
@@ -80,6 +82,46 @@ func TestALeakThatIsMendedEnds(t *testing.T) {
 			pass(10 * time.Minute)
 		}
 		assert.Equal(t, []string{"no_call", "no_call"}, r.warnings())
+	})
+}
+
+// TestMoneyThatOnlyMetricsTellOfIsNoticed tells the money that LiteLLM computed as
+// its metrics do, beside the spans of each capture.
+func TestMoneyThatOnlyMetricsTellOfIsNoticed(t *testing.T) {
+	t.Parallel()
+	for _, name := range slices.Concat(captureNames(t), setUpWrong) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			capture := loadCapture(t, name)
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				sleepUntil(beforeCaptures)
+				e := r.start()
+				replayInTime(t, e, capture.Requests)
+				for _, line := range capture.Truth {
+					cost, err := billing.ParseAmount(line.Cost)
+					require.NoError(t, err)
+					r.last.leaks.MetricsCost(billing.HourOf(time.Unix(line.HourStart, 0)), cost)
+				}
+				pass(3 * time.Hour)
+				incomplete := slices.Contains(setUpWrong, name) || name == withoutCosts
+				assert.Equal(t, incomplete, slices.Contains(r.leaking(), "metrics_differ"))
+			})
+		})
+	}
+}
+
+// TestOtherInstrumentationsNeedNoPrices: most of them tell no cost.
+func TestOtherInstrumentationsNeedNoPrices(t *testing.T) {
+	t.Parallel()
+	capture := loadCapture(t, withoutCosts)
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.cfg.Instrumentations = []string{"litellm", "genai"}
+		sleepUntil(afterCaptures)
+		replayInOrder(t, r.start(), capture.Requests)
+		pass(2 * time.Minute)
+		assert.Empty(t, r.leaking())
 	})
 }
 

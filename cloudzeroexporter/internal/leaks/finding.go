@@ -38,7 +38,7 @@ var advices = [Kinds]string{
 	Sampled: "Send every span: remove OTEL_TRACES_SAMPLER from LiteLLM (or set it to always_on), keep callers' sampling decisions out of it, and " +
 		"take probabilistic_sampler, tail_sampling and the like out of the pipeline that ends here.",
 	Unpriced: "Give the models prices in LiteLLM's model_list (model_info: input_cost_per_token, output_cost_per_token; 0 says that one is free). " +
-		"LiteLLM before 1.79 tells no costs in its spans: update it.",
+		"LiteLLM before about 1.79 tells no costs in its spans: update it.",
 	MetricsDiffer: "Where the metrics have more, spans get lost: look for sampling, filters and full queues between LiteLLM and here. Where the " +
 		"spans have more, metrics do: look at LITELLM_OTEL_INTEGRATION_ENABLE_METRICS, and whether every LiteLLM sends both here.",
 }

@@ -55,6 +55,10 @@ func TestMoneyInOneAndNotInTheOtherIsFound(t *testing.T) {
 			hours: steady(24, "9", "10"),
 			want:  "LiteLLM's metrics tell of $100 in the 10 hours up to 2000-01-01T11:00:00Z, its spans of $90",
 		},
+		"a hundredth of the spans is lost": {
+			hours: steady(110, "0.99", "1"),
+			want:  "LiteLLM's metrics tell of $100 in the 100 hours up to 2000-01-05T05:00:00Z, its spans of $99",
+		},
 		"a tenth of the metrics is lost": {
 			hours: steady(24, "10", "9"),
 			want:  "LiteLLM's spans tell of $100 in the 10 hours up to 2000-01-01T11:00:00Z, its metrics of $90",
