@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,7 +24,9 @@ type rig struct {
 	*Detector
 	t     *testing.T
 	logs  *observer.ObservedLogs
-	spent map[billing.Hour]billing.Amount // what spans cost; changed only while the detector sleeps
+
+	booking sync.Mutex                      // guards spent
+	spent   map[billing.Hour]billing.Amount // what spans cost
 }
 
 func inBubble(t *testing.T, test func(r *rig)) {
@@ -38,6 +41,8 @@ func withOptions(t *testing.T, opts Options, test func(r *rig)) {
 		r := &rig{t: t, logs: logs, spent: make(map[billing.Hour]billing.Amount)}
 		opts.Logger = zap.New(core)
 		opts.Spans = func(from billing.Hour) map[billing.Hour]billing.Amount {
+			r.booking.Lock()
+			defer r.booking.Unlock()
 			costs := make(map[billing.Hour]billing.Amount)
 			for hour, cost := range r.spent {
 				if hour >= from {
@@ -60,6 +65,13 @@ func (r *rig) kinds() []string {
 		kinds = append(kinds, w.Kind.String())
 	}
 	return kinds
+}
+
+// book adds what spans cost in an hour.
+func (r *rig) book(hour billing.Hour, cost billing.Amount) {
+	r.booking.Lock()
+	defer r.booking.Unlock()
+	r.spent[hour] = r.spent[hour].Add(cost)
 }
 
 // open is the number of open traces.

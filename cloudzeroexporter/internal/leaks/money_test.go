@@ -21,7 +21,7 @@ func dollars(t require.TestingT, s string) billing.Amount {
 // spend books a cost in this hour, as spans do, and tells it as metrics do.
 func (r *rig) spend(bySpans, byMetrics string) {
 	hour := billing.HourOf(time.Now())
-	r.spent[hour] = r.spent[hour].Add(dollars(r.t, bySpans))
+	r.book(hour, dollars(r.t, bySpans))
 	r.MetricsCost(hour, dollars(r.t, byMetrics))
 }
 
@@ -122,7 +122,7 @@ func TestLateSpansMendTheComparison(t *testing.T) {
 		assert.Equal(t, []string{"metrics_differ"}, r.kinds())
 		for i := range 4 {
 			hour := billing.HourOf(time.Now()) - billing.Hour(i) - 1
-			r.spent[hour] = dollars(t, "10")
+			r.book(hour, dollars(t, "10"))
 		}
 		pass(2*time.Hour + endAfter)
 		assert.Empty(t, r.kinds())
