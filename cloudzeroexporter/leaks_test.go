@@ -134,7 +134,7 @@ func TestAWarningSaysWhatToSet(t *testing.T) {
 		sleepUntil(beforeCaptures)
 		replayInTime(t, r.start(), capture.Requests)
 		pass(75 * time.Second)
-		const what = "of the last 93 successful requests to LiteLLM's LLM routes, 91 came without a span of the model call and its cost"
+		const what = "Of the last 93 successful requests to LiteLLM's LLM routes, 91 came without a span of the model call and its cost."
 		warnings := r.last.leaks.Warnings()
 		require.Len(t, warnings, 1)
 		assert.Equal(t, what, warnings[0].What)
@@ -186,7 +186,7 @@ func replayInTime(t *testing.T, c consumer.Traces, requests []ptrace.Traces) {
 // warnings are the kinds of the leaks that were logged.
 func (r *rig) warnings() []string {
 	kinds := []string{}
-	for _, line := range r.logs.FilterMessageSnippet("Money may not arrive: ").All() {
+	for _, line := range r.logs.FilterMessageSnippet("Money may not arrive. ").All() {
 		kinds = append(kinds, line.ContextMap()["kind"].(string))
 	}
 	return kinds

@@ -155,7 +155,7 @@ func sampled(seen counts) verdict {
 	if seen[markedSpans] < leastMarked {
 		return verdict{}
 	}
-	return verdict{fmt.Sprintf("%d of LiteLLM's last spans are marked as sampled, so that others were left out", seen[markedSpans]), seen[markedSpans]}
+	return verdict{fmt.Sprintf("%d of LiteLLM's last spans are marked as sampled, so that others were left out.", seen[markedSpans]), seen[markedSpans]}
 }
 
 // Warnings are the findings, in the order of their kinds.

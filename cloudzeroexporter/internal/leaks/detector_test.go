@@ -22,8 +22,8 @@ import (
 // rig is a detector in a bubble of time.
 type rig struct {
 	*Detector
-	t     *testing.T
-	logs  *observer.ObservedLogs
+	t    *testing.T
+	logs *observer.ObservedLogs
 
 	booking sync.Mutex                      // guards spent
 	spent   map[billing.Hour]billing.Amount // what spans cost
@@ -144,7 +144,7 @@ func TestAFindingEndsWhenItHasBeenGoneForAnHour(t *testing.T) {
 			defer r.mu.Unlock()
 			r.meetLocked(Sampled, v, time.Now())
 		}
-		seen := func() { meet(verdict{"it leaks", 3}) }
+		seen := func() { meet(verdict{"It leaks.", 3}) }
 		gone := func() { meet(verdict{}) }
 		began := time.Now()
 		seen()
@@ -153,7 +153,7 @@ func TestAFindingEndsWhenItHasBeenGoneForAnHour(t *testing.T) {
 		gone()
 		time.Sleep(endAfter - time.Second)
 		gone()
-		assert.Equal(r.t, []Warning{{Sampled, "it leaks", advices[Sampled], began, 3}}, r.Warnings())
+		assert.Equal(r.t, []Warning{{Sampled, "It leaks.", advices[Sampled], began, 3}}, r.Warnings())
 		assert.Equal(r.t, [Kinds]int64{Sampled: 3}, r.Counts())
 		time.Sleep(time.Second)
 		gone()
@@ -164,8 +164,8 @@ func TestAFindingEndsWhenItHasBeenGoneForAnHour(t *testing.T) {
 		for _, line := range r.logs.All() {
 			messages = append(messages, line.Message)
 		}
-		warning := "Money may not arrive: it leaks. " + advices[Sampled]
-		assert.Equal(r.t, []string{warning, "This has not been seen for an hour: it leaks", warning}, messages)
+		warning := "Money may not arrive. It leaks. " + advices[Sampled]
+		assert.Equal(r.t, []string{warning, "This has not been seen for an hour: It leaks.", warning}, messages)
 	})
 }
 

@@ -46,7 +46,7 @@ var advices = [Kinds]string{
 // Warning is a finding as people see it.
 type Warning struct {
 	Kind Kind
-	// What is seen, and what to do about it.
+	// What is seen, and what to do about it; each a sentence or more.
 	What, Advice string
 	// Since is when it was seen first.
 	Since time.Time
@@ -68,7 +68,7 @@ type finding struct {
 
 // verdict is what a rule says now.
 type verdict struct {
-	what  string // empty: the rule does not hold
+	what  string // a sentence; empty: the rule does not hold
 	count int64
 }
 
@@ -78,7 +78,7 @@ func (d *Detector) meetLocked(k Kind, v verdict, now time.Time) {
 	switch {
 	case v.what != "" && f == nil:
 		d.findings[k] = &finding{v.what, v.count, now, now}
-		d.logger.Warn("Money may not arrive: "+v.what+". "+advices[k], zap.Stringer("kind", k))
+		d.logger.Warn("Money may not arrive. "+v.what+" "+advices[k], zap.Stringer("kind", k))
 	case v.what != "":
 		f.what, f.count, f.met = v.what, v.count, now
 	case f != nil && now.Sub(f.met) >= endAfter:

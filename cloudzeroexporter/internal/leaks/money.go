@@ -91,9 +91,9 @@ func (m *money) compare(last billing.Hour, spans map[billing.Hour]billing.Amount
 		hours := last - first + 1
 		switch {
 		case isMore(measured, told.Add(begin)):
-			return verdict{fmt.Sprintf("LiteLLM's metrics tell of $%s %s, its spans of $%s", measured, during(hours, last), told), int64(hours)}
+			return verdict{fmt.Sprintf("LiteLLM's metrics tell of $%s %s, its spans of $%s.", measured, during(hours, last), told), int64(hours)}
 		case isMore(told, measured.Add(end)):
-			return verdict{fmt.Sprintf("LiteLLM's spans tell of $%s %s, its metrics of $%s", told, during(hours, last), measured), int64(hours)}
+			return verdict{fmt.Sprintf("LiteLLM's spans tell of $%s %s, its metrics of $%s.", told, during(hours, last), measured), int64(hours)}
 		}
 	}
 	return verdict{}

@@ -41,27 +41,27 @@ func TestMoneyInOneAndNotInTheOtherIsFound(t *testing.T) {
 		"the same": {hours: steady(48, "10.000000000000001", "10.000000000000001")},
 		"no spans": {
 			hours: steady(4, "0", "10"),
-			want:  "LiteLLM's metrics tell of $10 in the hour up to 2000-01-01T02:00:00Z, its spans of $0",
+			want:  "LiteLLM's metrics tell of $10 in the hour up to 2000-01-01T02:00:00Z, its spans of $0.",
 		},
 		"no metrics but for one hour": {
 			hours: append(steady(1, "10", "10"), steady(3, "10", "0")...),
-			want:  "LiteLLM's spans tell of $10 in the hour up to 2000-01-01T02:00:00Z, its metrics of $0",
+			want:  "LiteLLM's spans tell of $10 in the hour up to 2000-01-01T02:00:00Z, its metrics of $0.",
 		},
 		"half of the spans": {
 			hours: steady(6, "5", "10"),
-			want:  "LiteLLM's metrics tell of $20 in the 2 hours up to 2000-01-01T03:00:00Z, its spans of $10",
+			want:  "LiteLLM's metrics tell of $20 in the 2 hours up to 2000-01-01T03:00:00Z, its spans of $10.",
 		},
 		"a tenth of the spans is lost": {
 			hours: steady(24, "9", "10"),
-			want:  "LiteLLM's metrics tell of $100 in the 10 hours up to 2000-01-01T11:00:00Z, its spans of $90",
+			want:  "LiteLLM's metrics tell of $100 in the 10 hours up to 2000-01-01T11:00:00Z, its spans of $90.",
 		},
 		"a hundredth of the spans is lost": {
 			hours: steady(110, "0.99", "1"),
-			want:  "LiteLLM's metrics tell of $100 in the 100 hours up to 2000-01-05T05:00:00Z, its spans of $99",
+			want:  "LiteLLM's metrics tell of $100 in the 100 hours up to 2000-01-05T05:00:00Z, its spans of $99.",
 		},
 		"a tenth of the metrics is lost": {
 			hours: steady(24, "10", "9"),
-			want:  "LiteLLM's spans tell of $100 in the 10 hours up to 2000-01-01T11:00:00Z, its metrics of $90",
+			want:  "LiteLLM's spans tell of $100 in the 10 hours up to 2000-01-01T11:00:00Z, its metrics of $90.",
 		},
 		"under way over the hour":                {hours: hours{{"10", "10"}, {"10", "2"}, {"10", "18"}, {"10", "10"}, {"10", "3"}, {"0", "7"}, {"0", "0"}, {"0", "0"}}},
 		"all of a batch job under way":           {hours: hours{{"1", "1"}, {"100", "0"}, {"0", "100"}, {"0", "0"}, {"0", "0"}, {"0", "0"}}},

@@ -126,7 +126,7 @@ func (p *prices) lostPrice() verdict {
 	if more := len(lost) - namedModels; more > 0 {
 		names += fmt.Sprintf(" and %d more", more)
 	}
-	return verdict{"calls come without a cost for models that had one: " + names, int64(len(lost))}
+	return verdict{"Calls come without a cost for models that had one: " + names + ".", int64(len(lost))}
 }
 
 // unpricedShare: calls that say nothing of a cost must not be half of all. A
@@ -140,9 +140,9 @@ func (p *prices) unpricedShare() verdict {
 	costless := seen[unpricedCalls] + seen[freeCalls]
 	switch {
 	case seen[unpricedCalls]*2 >= seen[allCalls]:
-		return verdict{fmt.Sprintf("of the last %d model calls, %d came without a cost", seen[allCalls], seen[unpricedCalls]), seen[unpricedCalls]}
+		return verdict{fmt.Sprintf("Of the last %d model calls, %d came without a cost.", seen[allCalls], seen[unpricedCalls]), seen[unpricedCalls]}
 	case before[allCalls] >= leastBefore && percent(costless, seen[allCalls]) >= percent(before[unpricedCalls]+before[freeCalls], before[allCalls])+jump:
-		return verdict{fmt.Sprintf("of the last %d model calls, %d came without a cost or at 0, many more than before", seen[allCalls], costless), costless}
+		return verdict{fmt.Sprintf("Of the last %d model calls, %d came without a cost or at 0, many more than before.", seen[allCalls], costless), costless}
 	default:
 		return verdict{}
 	}

@@ -35,8 +35,8 @@ func TestModelsThatLostTheirPriceAreFound(t *testing.T) {
 		see  func(*rig)
 		want string // what is said of models; empty: nothing
 	}{
-		"no cost any more":                {func(r *rig) { r.called(5, "gpt-4o", billing.Unpriced) }, "openai/gpt-4o"},
-		"a cost of 0, as v2 says it":      {func(r *rig) { r.called(5, "gpt-4o", billing.Free) }, "openai/gpt-4o"},
+		"no cost any more":                {func(r *rig) { r.called(5, "gpt-4o", billing.Unpriced) }, "openai/gpt-4o."},
+		"a cost of 0, as v2 says it":      {func(r *rig) { r.called(5, "gpt-4o", billing.Free) }, "openai/gpt-4o."},
 		"a few":                           {func(r *rig) { r.called(4, "gpt-4o", billing.Unpriced) }, ""},
 		"hits of the response cache":      {func(r *rig) { r.called(50, "gpt-4o", billing.Free, cached) }, ""},
 		"failures":                        {func(r *rig) { r.called(50, "gpt-4o", billing.Failed) }, ""},
@@ -44,7 +44,7 @@ func TestModelsThatLostTheirPriceAreFound(t *testing.T) {
 		"a model that never had a price":  {func(r *rig) { r.called(9, "own", billing.Unpriced); r.called(99, "gpt-4o", billing.Billed) }, ""},
 		"one of twenty":                   {func(r *rig) { r.called(95, "gpt-4o", billing.Billed); r.called(5, "gpt-4o", billing.Free) }, ""},
 		"a model of another provider":     {func(r *rig) { r.called(9, "gpt-4o", billing.Free, func(r *usage.Record) { r.Provider = "azure" }) }, ""},
-		"many models, of which five stay": {loseManyPrices, "openai/m0, openai/m1, openai/m2, openai/m3, openai/m4 and 2 more"},
+		"many models, of which five stay": {loseManyPrices, "openai/m0, openai/m1, openai/m2, openai/m3, openai/m4 and 2 more."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

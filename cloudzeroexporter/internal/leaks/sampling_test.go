@@ -94,7 +94,7 @@ func TestSampledSpansAreFound(t *testing.T) {
 				r.seeing(see)
 				pass(judgeEvery)
 				assert.Equal(t, []string{"sampled"}, r.kinds())
-				assert.Equal(t, "5 of LiteLLM's last spans are marked as sampled, so that others were left out", r.Warnings()[0].What)
+				assert.Equal(t, "5 of LiteLLM's last spans are marked as sampled, so that others were left out.", r.Warnings()[0].What)
 			})
 		})
 	}

@@ -148,6 +148,6 @@ func (t *traces) rule() verdict {
 	if seen[allRequests] < leastRequests || lost <= bearable {
 		return verdict{}
 	}
-	return verdict{fmt.Sprintf("of the last %d successful requests to LiteLLM's LLM routes, %d came without a span of the model call and its cost",
+	return verdict{fmt.Sprintf("Of the last %d successful requests to LiteLLM's LLM routes, %d came without a span of the model call and its cost.",
 		seen[allRequests], lost), lost}
 }
