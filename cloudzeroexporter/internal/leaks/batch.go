@@ -126,19 +126,32 @@ func (b *Batch) sight(key uint64, m marks) {
 }
 
 func (b *Batch) count(r *usage.Record) {
-	c := countsOf(r)
-	if c[allCalls] == 0 {
+	column, counted := columnOf(r)
+	if !counted {
 		return
 	}
+	m := b.model(r)
+	if m == nil {
+		return
+	}
+	m.counts[allCalls]++
+	if column != allCalls {
+		m.counts[column]++
+	}
+}
+
+// model is where the record's model is counted, or nil where there is no room.
+func (b *Batch) model(r *usage.Record) *modelCalls {
 	for i := range b.models {
 		if m := &b.models[i]; m.name.model == r.Model && m.name.provider == r.Provider {
-			m.counts = m.counts.plus(c)
-			return
+			return m
 		}
 	}
-	if len(b.models) < maxBatchModels {
-		b.models = append(b.models, modelCalls{modelName{r.Provider, r.Model}, c})
+	if len(b.models) >= maxBatchModels {
+		return nil
 	}
+	b.models = append(b.models, modelCalls{name: modelName{r.Provider, r.Model}})
+	return &b.models[len(b.models)-1]
 }
 
 // Done ends the batch: the detector takes in what was seen.

@@ -8,7 +8,7 @@
 //
 // One lock, Detector.mu, owns all that the detector remembers; a batch takes it
 // once. All of it is in memory, begins anew with the process and is bounded:
-// 8192 open traces (about 300 KB), 1000 models (below 700 KB), a week of hours
+// 8192 open traces (below 500 KB), 1000 models (below 800 KB), a week of hours
 // (10 KB). Nothing here changes what is billed, and a detector that finds
 // nothing proves nothing.
 package leaks

@@ -35,20 +35,21 @@ const (
 	freeCalls            // the cost was said to be 0, as LiteLLM's second dialect does of models without a price
 )
 
-// countsOf counts a call. Hits of LiteLLM's response cache and failed calls have
-// no cost by right.
-func countsOf(r *usage.Record) counts {
+// columnOf is the column that a call is counted in beside allCalls, or allCalls
+// alone. Hits of LiteLLM's response cache and failed calls are not counted: they
+// have no cost by right.
+func columnOf(r *usage.Record) (column int, counted bool) {
 	switch {
 	case r.CacheHit:
-		return counts{}
+		return allCalls, false
 	case r.Outcome == billing.Billed:
-		return counts{allCalls: 1}
+		return allCalls, true
 	case r.Outcome == billing.Unpriced:
-		return counts{allCalls: 1, unpricedCalls: 1}
+		return unpricedCalls, true
 	case r.Outcome == billing.Free && r.Tokens.Total() > 0:
-		return counts{allCalls: 1, freeCalls: 1}
+		return freeCalls, true
 	default:
-		return counts{}
+		return allCalls, false
 	}
 }
 
