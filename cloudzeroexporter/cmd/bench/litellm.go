@@ -83,7 +83,7 @@ of 100 spans from eight senders, the same recorded calls, all of them new. Memor
 // transform runs transform.py.
 func (o *options) transform(ctx context.Context, records []byte, count, repetitions int) (took liteLLMTook, err error) {
 	cmd := exec.CommandContext(ctx, o.python, "-c", transformPy, strconv.Itoa(count), strconv.Itoa(repetitions)) //nolint:gosec // the one who runs this names it
-	cmd.Env = append(os.Environ(), "LITELLM_LOCAL_MODEL_COST_MAP=True")                                          // its price list is not fetched
+	cmd.Env = append(os.Environ(), "LITELLM_LOCAL_MODEL_COST_MAP=True") // its price list is not fetched
 	cmd.Stdin = bytes.NewReader(records)
 	var log strings.Builder
 	cmd.Stderr = &log
