@@ -23,6 +23,9 @@ const capturesFolder = "../testdata/captures"
 // withoutCosts is the one capture whose spans carry no cost.
 const withoutCosts = "1.74.15-default"
 
+// setUpWrong are captures of LiteLLMs whose spans lack most of the calls.
+var setUpWrong = []string{"1.106.2-v1-default", "1.80.17-default", "1.92.2-default"}
+
 // afterCaptures is a time when the hours of all captures have closed.
 var afterCaptures = time.Date(2026, 11, 24, 7, 30, 0, 0, time.UTC)
 
@@ -143,12 +146,12 @@ func captureNames(t *testing.T) []string {
 	t.Helper()
 	folders, err := filepath.Glob(capturesFolder + "/*/expected.json")
 	require.NoError(t, err)
-	require.Len(t, folders, 9)
+	require.Len(t, folders, 9+len(setUpWrong))
 	names := make([]string, len(folders))
 	for i, f := range folders {
 		names[i] = filepath.Base(filepath.Dir(f))
 	}
-	return names
+	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(setUpWrong, name) })
 }
 
 func loadCapture(tb testing.TB, name string) *captures.Capture {

@@ -220,6 +220,7 @@ func TestRoomsImportOnlyWhatIsBeforeThem(t *testing.T) {
 		"billing": "",
 		"usage":   "billing",
 		"cbf":     "billing usage",
+		"leaks":   "billing usage",
 		"ledger":  "billing usage cbf",
 		"anycost": "billing",
 		"shipper": "billing usage cbf ledger anycost",
