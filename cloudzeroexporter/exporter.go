@@ -21,18 +21,22 @@ import (
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/usage"
 )
 
-// cloudzeroExporter is the way of the data: spans become usage records, records
-// are committed to the books, the shipper posts the books.
+// cloudzeroExporter is the way of the data: spans, or points of metrics, become
+// usage records, records are committed to the books, the shipper posts the books.
 type cloudzeroExporter struct {
 	cfg       *Config
 	set       exporter.Settings
 	layout    cbf.Layout
 	format    cbf.Format
 	reader    *usage.Reader
+	metrics   *usage.MetricsReader
 	telemetry *telemetry
+	health    *health
+	notices   notices
 	batches   sync.Pool // of *ledger.Batch
 
 	// Below is what start makes and shutdown ends.
+	source  source // the signal that is billed
 	storage storage.Client
 	books   *ledger.Ledger
 	shipper *shipper.Shipper
@@ -52,19 +56,25 @@ func newExporter(set exporter.Settings, cfg *Config) (*cloudzeroExporter, error)
 	if err != nil {
 		return nil, err
 	}
+	reading := usage.Config{Instrumentations: instrumentations, Attributes: layout.Attributes()}
 	return &cloudzeroExporter{
 		cfg:       cfg,
 		set:       set,
 		layout:    layout,
 		format:    cbf.Format{TokenTags: cfg.Rows.TokenTags},
-		reader:    usage.NewReader(usage.Config{Instrumentations: instrumentations, Attributes: layout.Attributes()}),
+		reader:    usage.NewReader(reading),
+		metrics:   usage.NewMetricsReader(reading),
 		telemetry: t,
+		health:    newHealth(),
 		batches:   sync.Pool{New: func() any { return new(ledger.Batch) }},
 	}, nil
 }
 
 // pushTraces returns nil when the books have all of td.
 func (e *cloudzeroExporter) pushTraces(ctx context.Context, td ptrace.Traces) error {
+	if e.source == sourceMetrics {
+		return e.ignoreTraces(ctx, td)
+	}
 	b := e.batches.Get().(*ledger.Batch)
 	defer func() {
 		b.Reset()
@@ -79,7 +89,6 @@ func (e *cloudzeroExporter) pushTraces(ctx context.Context, td ptrace.Traces) er
 
 func (e *cloudzeroExporter) start(ctx context.Context, host component.Host) error {
 	log := e.set.Logger
-	h := newHealth(host)
 	client, err := e.newClient(ctx, host)
 	if err != nil {
 		return err
@@ -90,9 +99,12 @@ func (e *cloudzeroExporter) start(ctx context.Context, host component.Host) erro
 	e.books, err = ledger.Open(ctx, e.storage, ledger.Options{
 		Retention:   e.cfg.Retention,
 		NeverPosted: e.cfg.DryRun,
+		Metrics:     e.source == sourceMetrics,
+		SeriesLimit: e.cfg.Limits.Series,
+		SkipEarlier: e.cfg.Metrics.Earlier == earlierSkip,
 		Logger:      log,
 		Committed: func(took time.Duration, err error) {
-			h.set("storage", err)
+			e.health.set("storage", err)
 			e.telemetry.committed(took, err)
 		},
 	})
@@ -111,7 +123,7 @@ func (e *cloudzeroExporter) start(ctx context.Context, host component.Host) erro
 		},
 		Logger: log,
 		Posted: e.telemetry.posted,
-		Status: func(err error) { h.set("anycost", err) },
+		Status: func(err error) { e.health.set("anycost", err) },
 	})
 	if err := e.telemetry.observe(e.books, e.shipper); err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 type telemetry struct {
 	builder  *metadata.TelemetryBuilder
 	outcomes [billing.Outcomes]metric.MeasurementOption
+	points   [billing.PointOutcomes]metric.MeasurementOption
 }
 
 func newTelemetry(set component.TelemetrySettings) (*telemetry, error) {
@@ -30,7 +31,22 @@ func newTelemetry(set component.TelemetrySettings) (*telemetry, error) {
 	for o := range t.outcomes {
 		t.outcomes[o] = metric.WithAttributeSet(attribute.NewSet(attribute.String("outcome", billing.Outcome(o).String())))
 	}
+	for o := range t.points {
+		t.points[o] = metric.WithAttributeSet(attribute.NewSet(attribute.String("outcome", billing.PointOutcome(o).String())))
+	}
 	return t, nil
+}
+
+// countPoints adds what became of a batch's points of metrics.
+func (t *telemetry) countPoints(ctx context.Context, tally ledger.PointTally) {
+	for o, points := range tally.Points {
+		if points > 0 {
+			t.builder.ExporterCloudzeroPoints.Add(ctx, points, t.points[o])
+		}
+	}
+	if tally.Resets > 0 {
+		t.builder.ExporterCloudzeroSeriesResets.Add(ctx, tally.Resets)
+	}
 }
 
 // count adds what became of a batch.
@@ -69,6 +85,8 @@ func (t *telemetry) observe(books *ledger.Ledger, s *shipper.Shipper) error {
 		{t.builder.RegisterExporterCloudzeroIdentitiesCallback, func() int { return books.Balance().Identities }},
 		{t.builder.RegisterExporterCloudzeroUncommittedCallsCallback, func() int { return books.Balance().Uncommitted }},
 		{t.builder.RegisterExporterCloudzeroFoldedRowsCallback, func() int { return folded(books.Balance()) }},
+		{t.builder.RegisterExporterCloudzeroSeriesCallback, func() int { return books.Series().Known }},
+		{t.builder.RegisterExporterCloudzeroSeriesLimitCallback, func() int { return books.Series().Limit }},
 		{t.builder.RegisterExporterCloudzeroConflictingMonthsCallback, func() int { return len(s.State(time.Now()).Conflicts) }},
 		{t.builder.RegisterExporterCloudzeroDueHoursCallback, func() int { return s.State(time.Now()).Due }},
 		{t.builder.RegisterExporterCloudzeroHeldHoursCallback, func() int { return len(s.State(time.Now()).Held) }},
@@ -87,6 +105,7 @@ func (t *telemetry) observe(books *ledger.Ledger, s *shipper.Shipper) error {
 		read     func() float64
 	}{
 		{t.builder.RegisterExporterCloudzeroRejectedCostCallback, func() float64 { return books.Balance().Rejected.Float64() }},
+		{t.builder.RegisterExporterCloudzeroSkippedCostCallback, func() float64 { return books.Series().Skipped.Float64() }},
 		{t.builder.RegisterExporterCloudzeroOldestDueHourAgeCallback, func() float64 { return dueFor(s, time.Now()).Seconds() }},
 	}
 	for _, gauge := range doubles {

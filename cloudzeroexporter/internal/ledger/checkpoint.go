@@ -19,6 +19,7 @@ func (l *Ledger) maintain(ctx context.Context) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.forgetSeriesLocked(now)
 	for _, h := range l.hours {
 		if h.contents != nil && !h.changed && h.pending == nil && now.Sub(h.used) >= idleAfter {
 			h.contents = nil
@@ -52,7 +53,7 @@ func (l *Ledger) save(ctx context.Context) {
 		l.opts.Logger.Error("A checkpoint failed; the journal keeps all that it holds, and it is tried again", zap.Error(err))
 		return
 	}
-	l.checkpoint, l.unsaved, l.saved = l.journal, 0, now
+	l.checkpoint, l.unsaved, l.saved, l.seriesHead = l.journal, 0, now, c.series
 	for _, g := range c.gone {
 		l.opts.Logger.Info("An hour is older than the retention and has left the books",
 			zap.Stringer("hour", g.Hour), zap.Stringer("cost", g.Totals.Cost))
@@ -66,6 +67,8 @@ type checkpoint struct {
 	answers []answer
 	expired map[billing.Hour]int // chunks of answers
 	gone    []*hour
+	series  seriesHead
+	saved   []uint64 // series in its chunks
 }
 
 type savedHour struct {
@@ -92,12 +95,18 @@ func (l *Ledger) checkpointLocked(now time.Time) (checkpoint, error) {
 	if err := l.saveAnswersLocked(&w, &c); err != nil {
 		return c, err
 	}
+	if err := l.saveSeriesLocked(&w, &c); err != nil {
+		return c, err
+	}
 	c.expired = l.answers.forget(billing.HourOf(now) - answersKept)
 	if err := w.set(headKey, l.headLocked()); err != nil {
 		return c, err
 	}
 	for number := l.checkpoint; number < l.journal; number++ {
 		w.delete(journalKey(number))
+	}
+	for chunk := l.seriesHead.First; chunk < c.series.First; chunk++ {
+		w.delete(seriesKey(chunk))
 	}
 	for heard, chunks := range c.expired {
 		for chunk := range chunks {
@@ -184,6 +193,7 @@ func (l *Ledger) undoLocked(c checkpoint) {
 		l.answers.chunks[billing.Hour(stored.Heard)]--
 	}
 	l.answers.unsaved = append(c.answers, l.answers.unsaved...)
+	l.series.PutBackUnsaved(c.saved)
 	for _, h := range c.gone {
 		l.takeBackLocked(h)
 	}

@@ -30,6 +30,9 @@ func (l *Ledger) recover(ctx context.Context) error {
 	if err := l.readAnswers(ctx); err != nil {
 		return err
 	}
+	if err := l.readSeries(ctx); err != nil {
+		return err
+	}
 	return l.readJournal(ctx, h.Journal)
 }
 
@@ -97,6 +100,9 @@ func (l *Ledger) readJournal(ctx context.Context, number uint64) error {
 		if err == nil && !found {
 			break
 		}
+		if number < l.seriesHead.Journal {
+			e.Series = nil
+		}
 		if err == nil {
 			err = l.replay(ctx, &e, touched)
 		}
@@ -133,7 +139,7 @@ func (l *Ledger) replay(ctx context.Context, e *entry, touched map[*hour]bool) e
 		}
 		l.answers.unsave(&e.Answers[i])
 	}
-	return nil
+	return l.restoreSeries(e.Series, true)
 }
 
 // replay applies what a journal entry says of the hour.

@@ -72,6 +72,18 @@ func TestSetupTelemetry(t *testing.T) {
 		observer.Observe(1)
 		return nil
 	}))
+	require.NoError(t, tb.RegisterExporterCloudzeroSeriesCallback(func(_ context.Context, observer metric.Int64Observer) error {
+		observer.Observe(1)
+		return nil
+	}))
+	require.NoError(t, tb.RegisterExporterCloudzeroSeriesLimitCallback(func(_ context.Context, observer metric.Int64Observer) error {
+		observer.Observe(1)
+		return nil
+	}))
+	require.NoError(t, tb.RegisterExporterCloudzeroSkippedCostCallback(func(_ context.Context, observer metric.Float64Observer) error {
+		observer.Observe(1)
+		return nil
+	}))
 	require.NoError(t, tb.RegisterExporterCloudzeroUncommittedCallsCallback(func(_ context.Context, observer metric.Int64Observer) error {
 		observer.Observe(1)
 		return nil
@@ -79,8 +91,10 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ExporterCloudzeroClockCorrections.Add(context.Background(), 1)
 	tb.ExporterCloudzeroCommitDuration.Record(context.Background(), 1)
 	tb.ExporterCloudzeroDifferingHours.Add(context.Background(), 1)
+	tb.ExporterCloudzeroPoints.Add(context.Background(), 1)
 	tb.ExporterCloudzeroPostDuration.Record(context.Background(), 1)
 	tb.ExporterCloudzeroPosts.Add(context.Background(), 1)
+	tb.ExporterCloudzeroSeriesResets.Add(context.Background(), 1)
 	tb.ExporterCloudzeroSpans.Add(context.Background(), 1)
 	tb.ExporterCloudzeroTokens.Add(context.Background(), 1)
 	AssertEqualExporterCloudzeroClockCorrections(t, testTel,
@@ -125,6 +139,9 @@ func TestSetupTelemetry(t *testing.T) {
 	AssertEqualExporterCloudzeroOldestDueHourAge(t, testTel,
 		[]metricdata.DataPoint[float64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterCloudzeroPoints(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterCloudzeroPostDuration(t, testTel,
 		[]metricdata.HistogramDataPoint[float64]{{}}, metricdatatest.IgnoreValue(),
 		metricdatatest.IgnoreTimestamp())
@@ -136,6 +153,18 @@ func TestSetupTelemetry(t *testing.T) {
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterCloudzeroRows(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterCloudzeroSeries(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterCloudzeroSeriesLimit(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterCloudzeroSeriesResets(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualExporterCloudzeroSkippedCost(t, testTel,
+		[]metricdata.DataPoint[float64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualExporterCloudzeroSpans(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
