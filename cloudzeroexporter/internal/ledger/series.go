@@ -27,10 +27,10 @@ func seriesKey(chunk uint64) string { return "series/" + strconv.FormatUint(chun
 // that has it as it is; those before have it as it was.
 type seriesHead struct {
 	_           struct{} `cbor:",toarray"`
-	First, Next uint64 // chunks from First to before Next
-	Records     int    // in all these chunks
-	Horizon     uint64 // see series.Set.Distrust
-	Journal     uint64 // number of the first entry of the journal whose series hold
+	First, Next uint64   // chunks from First to before Next
+	Records     int      // in all these chunks
+	Horizon     uint64   // see series.Set.Distrust
+	Journal     uint64   // number of the first entry of the journal whose series hold
 	// Paused says that the books were used without metrics since, so that what
 	// they know of series is no longer how far those were billed.
 	Paused bool

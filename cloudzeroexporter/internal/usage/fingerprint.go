@@ -41,7 +41,9 @@ func fingerprintOf(attributes pcommon.Map) (f fingerprint) {
 	return f
 }
 
-func isLiteLLMScope(name string) bool { return name == "litellm" || strings.HasPrefix(name, "litellm.") }
+func isLiteLLMScope(name string) bool {
+	return name == "litellm" || strings.HasPrefix(name, "litellm.")
+}
 
 // attributeHash is such that their sum does not depend on the order.
 func attributeHash(key string, value pcommon.Value) uint64 {

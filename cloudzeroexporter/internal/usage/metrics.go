@@ -126,7 +126,7 @@ func (w *pointWalk) histogram(h pmetric.Histogram) {
 		return
 	}
 	for _, p := range h.DataPoints().All() {
-		if w.begin(p, p.HasSum()) {
+		if w.begin(p.Attributes(), p.StartTimestamp(), p.Timestamp(), p.Flags(), p.HasSum()) {
 			w.point.Sum, w.point.Count = p.Sum(), p.Count()
 			w.take()
 		}
@@ -138,7 +138,7 @@ func (w *pointWalk) exponential(h pmetric.ExponentialHistogram) {
 		return
 	}
 	for _, p := range h.DataPoints().All() {
-		if w.begin(p, p.HasSum()) {
+		if w.begin(p.Attributes(), p.StartTimestamp(), p.Timestamp(), p.Flags(), p.HasSum()) {
 			w.point.Sum, w.point.Count = p.Sum(), p.Count()
 			w.take()
 		}
@@ -155,7 +155,8 @@ func (w *pointWalk) sum(s pmetric.Sum) {
 		return
 	}
 	for _, p := range s.DataPoints().All() {
-		if !w.begin(p, p.ValueType() != pmetric.NumberDataPointValueTypeEmpty) {
+		hasSum := p.ValueType() != pmetric.NumberDataPointValueTypeEmpty
+		if !w.begin(p.Attributes(), p.StartTimestamp(), p.Timestamp(), p.Flags(), hasSum) {
 			continue
 		}
 		w.point.Sum = p.DoubleValue()
@@ -176,31 +177,21 @@ func (w *pointWalk) temporality(t pmetric.AggregationTemporality, points int) bo
 	return true
 }
 
-// dataPoint is what points of all kinds have.
-type dataPoint interface {
-	Attributes() pcommon.Map
-	StartTimestamp() pcommon.Timestamp
-	Timestamp() pcommon.Timestamp
-	Flags() pmetric.DataPointFlags
-}
-
 // begin reads what points of all kinds have, or says that the point is not read.
-func (w *pointWalk) begin(p dataPoint, hasSum bool) bool {
-	attributes := p.Attributes()
+// It takes the parts, because an interface would cost an allocation.
+func (w *pointWalk) begin(attributes pcommon.Map, start, at pcommon.Timestamp, flags pmetric.DataPointFlags, hasSum bool) bool {
 	series := fingerprintOf(attributes)
 	billed := w.reader.others
 	if series.liteLLM || w.liteLLMScope {
 		billed = w.reader.liteLLM
 	}
-	w.point = Point{
-		Cumulative: w.cumulative, Start: uint64(p.StartTimestamp()), Time: uint64(p.Timestamp()), attributes: attributes,
-	}
+	w.point = Point{Cumulative: w.cumulative, Start: uint64(start), Time: uint64(at), attributes: attributes}
 	known := true
 	if w.name == metricTokens {
 		w.point.Measure, known = measureOf(series.tokenType)
 	}
 	switch {
-	case !billed, !known, p.Flags().NoRecordedValue():
+	case !billed, !known, flags.NoRecordedValue():
 		w.unread.Ignored++
 		return false
 	case !hasSum:
