@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -61,6 +62,7 @@ func (l *Ledger) readSeries(ctx context.Context) error {
 		}
 		if errors.Is(err, ErrCorrupt) {
 			l.distrustSeries()
+			l.seriesHead.Records = math.MaxInt32 // so that the next checkpoint writes all of them anew
 		}
 		if err = l.setAside(ctx, seriesKey(chunk), err); err != nil {
 			return err
