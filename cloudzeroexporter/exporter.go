@@ -33,6 +33,7 @@ type cloudzeroExporter struct {
 	telemetry *telemetry
 	health    *health
 	notices   notices
+	unbilled  *metricsWatch // of metrics that are not billed
 	batches   sync.Pool // of *ledger.Batch
 
 	// Below is what start makes and shutdown ends.
@@ -66,6 +67,7 @@ func newExporter(set exporter.Settings, cfg *Config) (*cloudzeroExporter, error)
 		metrics:   usage.NewMetricsReader(reading),
 		telemetry: t,
 		health:    newHealth(),
+		unbilled:  newMetricsWatch(usage.NewMetricsReader(reading), cfg.Limits.Series, time.Now()),
 		batches:   sync.Pool{New: func() any { return new(ledger.Batch) }},
 	}, nil
 }
@@ -125,7 +127,7 @@ func (e *cloudzeroExporter) start(ctx context.Context, host component.Host) erro
 		Posted: e.telemetry.posted,
 		Status: func(err error) { e.health.set("anycost", err) },
 	})
-	if err := e.telemetry.observe(e.books, e.shipper); err != nil {
+	if err := e.telemetry.observe(e.books, e.shipper, e.unbilled); err != nil {
 		return err
 	}
 	e.shipper.Start()

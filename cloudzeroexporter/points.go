@@ -55,11 +55,13 @@ func (b pointBatch) Known(p *usage.Point) bool {
 // Visit implements [usage.PointVisitor].
 func (b pointBatch) Visit(p *usage.Point, r *usage.Record) { b.AddPoint(b.layout, p, r) }
 
-// ignoreMetrics counts the points of metrics where spans are billed.
+// ignoreMetrics counts the points of metrics where spans are billed, and adds up
+// what they tell, which is what the spans should.
 func (e *cloudzeroExporter) ignoreMetrics(ctx context.Context, md pmetric.Metrics) error {
 	var tally ledger.PointTally
 	tally.Points[billing.PointIgnored] = int64(md.DataPointCount())
 	e.telemetry.countPoints(ctx, tally)
+	e.unbilled.read(md, time.Now())
 	return nil
 }
 
@@ -91,6 +93,11 @@ func (n *notices) give(log *zap.Logger, tally ledger.PointTally, limit int) {
 		log.Warn("Series of metrics began before these books kept track of them: what they had counted is not billed, "+
 			"because it may have been before; what they count from now on is",
 			zap.Int64("series_in_this_request", count), zap.Stringer("cost", tally.Skipped))
+	}
+	if !tally.Earlier.IsZero() && n.due("earlier") {
+		log.Warn("Series of metrics had counted before these books began; that is billed in the hour of their first point. "+
+			"If somebody else billed it, such as books that were lost, begin with metrics::earlier: skip",
+			zap.Stringer("cost_in_this_request", tally.Earlier))
 	}
 	if tally.Resets > 0 && n.due("resets") {
 		log.Warn("A series of metrics fell although its start stayed, so it is counted from 0 again; "+

@@ -75,7 +75,7 @@ func (t *telemetry) posted(result string, took time.Duration) {
 }
 
 // observe makes the gauges read the books and the shipper, until shutdown.
-func (t *telemetry) observe(books *ledger.Ledger, s *shipper.Shipper) error {
+func (t *telemetry) observe(books *ledger.Ledger, s *shipper.Shipper, unbilled *metricsWatch) error {
 	integers := []struct {
 		register func(metric.Int64Callback) error
 		read     func() int
@@ -105,6 +105,7 @@ func (t *telemetry) observe(books *ledger.Ledger, s *shipper.Shipper) error {
 		read     func() float64
 	}{
 		{t.builder.RegisterExporterCloudzeroRejectedCostCallback, func() float64 { return books.Balance().Rejected.Float64() }},
+		{t.builder.RegisterExporterCloudzeroIgnoredCostCallback, func() float64 { return unbilled.told().Float64() }},
 		{t.builder.RegisterExporterCloudzeroSkippedCostCallback, func() float64 { return books.Series().Skipped.Float64() }},
 		{t.builder.RegisterExporterCloudzeroOldestDueHourAgeCallback, func() float64 { return dueFor(s, time.Now()).Seconds() }},
 	}

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
@@ -14,12 +15,38 @@ import (
 type PointTally struct {
 	Points [billing.PointOutcomes]int64
 	// Cost is the dollars that the points told, that were not in the books yet,
-	// and are now. Their tokens are among the billed ones of the Tally.
-	Cost billing.Amount
+	// and are now; Hours are the same, by hour. Their tokens are among the billed
+	// ones of the Tally.
+	Cost  billing.Amount
+	Hours HourCosts
+	// Earlier is the part of Cost that series had counted before the books began.
+	Earlier billing.Amount
 	// Skipped and Excess are the dollars of points with these outcomes.
 	Skipped, Excess billing.Amount
 	// Resets is the number of series whose sum or count fell under one start.
 	Resets int64
+}
+
+// HourCost is the dollars of an hour.
+type HourCost struct {
+	Hour billing.Hour
+	Cost billing.Amount
+}
+
+// HourCosts are the dollars of some hours, in no order.
+type HourCosts []HourCost
+
+// Add adds dollars to an hour.
+func (c *HourCosts) Add(at billing.Hour, cost billing.Amount) {
+	if cost.IsZero() {
+		return
+	}
+	i := slices.IndexFunc(*c, func(h HourCost) bool { return h.Hour == at })
+	if i < 0 {
+		i = len(*c)
+		*c = append(*c, HourCost{Hour: at})
+	}
+	(*c)[i].Cost = (*c)[i].Cost.Add(cost)
 }
 
 // pointCall is what the books take in of a point.
@@ -137,7 +164,7 @@ func (l *Ledger) bookDeltaLocked(b *Batch, p *pointCall, key []byte, now billing
 	case billing.Rejected:
 		return billing.PointRejected
 	default:
-		b.told(p.totals)
+		b.told(p.hour, p.totals)
 		return billing.PointBilled
 	}
 }
@@ -166,7 +193,10 @@ func (l *Ledger) bookPointLocked(b *Batch, p *pointCall, key []byte, now billing
 	l.series.Keep(p.point, now)
 	if t != (cbf.Totals{}) {
 		l.addLocked(l.hours[p.hour], key, p.labels, t)
-		b.told(t)
+		b.told(p.hour, t)
+		if step.Verdict == series.First && p.point.Start < uint64(l.begun.UnixNano()) { //nolint:gosec // after 1970
+			b.tally.Earlier = b.tally.Earlier.Add(t.Cost)
+		}
 	}
 	return billing.PointBilled
 }
@@ -195,7 +225,9 @@ func (l *Ledger) addLocked(h *hour, key []byte, labels cbf.Labels, t cbf.Totals)
 	}
 }
 
-func (b *Batch) told(t cbf.Totals) {
-	b.tally.Cost = b.tally.Cost.Add(t.Cost)
+// told counts what points told that is new.
+func (b *Batch) told(at billing.Hour, t cbf.Totals) {
 	b.tally.Tokens[billing.Billed] += t.Tokens.Total()
+	b.tally.Cost = b.tally.Cost.Add(t.Cost)
+	b.tally.Hours.Add(at, t.Cost)
 }

@@ -41,6 +41,7 @@ type TelemetryBuilder struct {
 	ExporterCloudzeroHeldHours         metric.Int64ObservableGauge
 	ExporterCloudzeroHours             metric.Int64ObservableGauge
 	ExporterCloudzeroIdentities        metric.Int64ObservableGauge
+	ExporterCloudzeroIgnoredCost       metric.Float64ObservableCounter
 	ExporterCloudzeroOldestDueHourAge  metric.Float64ObservableGauge
 	ExporterCloudzeroPoints            metric.Int64Counter
 	ExporterCloudzeroPostDuration      metric.Float64Histogram
@@ -208,6 +209,21 @@ func (builder *TelemetryBuilder) RegisterExporterCloudzeroIdentitiesCallback(cb 
 		cb(ctx, &observerInt64{inst: builder.ExporterCloudzeroIdentities, obs: o})
 		return nil
 	}, builder.ExporterCloudzeroIdentities)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterExporterCloudzeroIgnoredCostCallback sets callback for observable ExporterCloudzeroIgnoredCost metric.
+func (builder *TelemetryBuilder) RegisterExporterCloudzeroIgnoredCostCallback(cb metric.Float64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerFloat64{inst: builder.ExporterCloudzeroIgnoredCost, obs: o})
+		return nil
+	}, builder.ExporterCloudzeroIgnoredCost)
 	if err != nil {
 		return err
 	}
@@ -437,6 +453,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_exporter_cloudzero_identities",
 		metric.WithDescription("Calls and answers that are remembered in memory, so that each is billed once. [Alpha]"),
 		metric.WithUnit("{identity}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterCloudzeroIgnoredCost, err = builder.meter.Float64ObservableCounter(
+		"otelcol_exporter_cloudzero_ignored_cost",
+		metric.WithDescription("Cost that metrics told of, since the start, where spans are billed. The spans should tell the same. [Alpha]"),
+		metric.WithUnit("{USD}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterCloudzeroOldestDueHourAge, err = builder.meter.Float64ObservableGauge(

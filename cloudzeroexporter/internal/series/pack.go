@@ -9,7 +9,7 @@ import (
 // RecordBytes is the size of one packed series.
 const RecordBytes = 4*8 + 4
 
-var errSize = errors.New("not a whole number of series")
+var errPacked = errors.New("not a whole number of series, or one without a sum")
 
 // pack prints series, each as its identity, time, sum (the bits of the double),
 // count and the hour in which it was heard last: integers, little endian.
@@ -30,7 +30,7 @@ func (s *Set) pack(ids []uint64) []byte {
 // series are unsaved if no chunk has them.
 func (s *Set) Restore(b []byte, unsaved bool) error {
 	if len(b)%RecordBytes != 0 {
-		return errSize
+		return errPacked
 	}
 	for ; len(b) > 0; b = b[RecordBytes:] {
 		id := binary.LittleEndian.Uint64(b)
@@ -39,6 +39,9 @@ func (s *Set) Restore(b []byte, unsaved bool) error {
 			sum:   math.Float64frombits(binary.LittleEndian.Uint64(b[16:])),
 			count: binary.LittleEndian.Uint64(b[24:]),
 			heard: binary.LittleEndian.Uint32(b[32:]),
+		}
+		if !(next.sum >= 0) { // NaN too
+			return errPacked
 		}
 		last, known := s.known[id]
 		if known && last.time > next.time {
@@ -88,6 +91,13 @@ func (s *Set) TakeUnsaved(everything bool, most int) (pieces [][]byte, ids []uin
 		rest = rest[n:]
 	}
 	return pieces, ids
+}
+
+// Settle says that nothing needs to be written, as where nothing is kept.
+func (s *Set) Settle() {
+	s.unmark(s.unwritten, isUnwritten)
+	s.unmark(s.unsaved, isUnsaved)
+	s.unwritten, s.unsaved = s.unwritten[:0], s.unsaved[:0]
 }
 
 // PutBackUnsaved makes series unsaved again, whose chunks could not be written.
