@@ -12,6 +12,8 @@ type Batch struct {
 	calls []call
 	keys  []byte // the row keys of all calls, one after the other
 	tally Tally
+	// fetched is there so that what was fetched is not for nothing.
+	fetched uint64
 
 	points    []pointCall
 	pointKeys []byte // likewise, of all points
@@ -51,6 +53,10 @@ func (b *Batch) Add(l cbf.Layout, r *usage.Record) {
 		b.count(r.Outcome, r.Tokens)
 		return
 	}
+	totals := cbf.Totals{Cost: r.Cost, Tokens: r.Tokens, Requests: 1}
+	if r.Outcome == billing.Unpriced {
+		totals.Unpriced, totals.UnpricedTokens = 1, r.Tokens.Total()
+	}
 	b.keys = l.AppendKey(b.keys, r)
 	b.calls = append(b.calls, call{
 		outcome:      r.Outcome,
@@ -62,7 +68,7 @@ func (b *Batch) Add(l cbf.Layout, r *usage.Record) {
 		answer:       r.Answer,
 		keyEnd:       len(b.keys),
 		labels:       l.Labels(r),
-		totals:       cbf.Totals{Cost: r.Cost, Tokens: r.Tokens, Requests: 1},
+		totals:       totals,
 	})
 }
 

@@ -126,32 +126,48 @@ func (l *Ledger) deleteSeries(ctx context.Context, from, before uint64) error {
 	return nil
 }
 
-// saveSeriesLocked writes the series that changed as further chunks. When the
-// chunks have twice what is known, it writes all series and lets the old chunks
+// savedSeries are the series of a checkpoint.
+type savedSeries struct {
+	before, head seriesHead
+	pieces       [][]byte // chunks from head.Next - len(pieces) on
+	ids          []uint64 // of the series in them
+}
+
+// saveSeriesLocked packs the series that changed as further chunks. When the
+// chunks have twice what is known, it packs all series and lets the old chunks
 // go, so that what is written grows with what changes.
-func (l *Ledger) saveSeriesLocked(w *writes, c *checkpoint) error {
-	c.series = l.seriesHead
+func (l *Ledger) saveSeriesLocked() savedSeries {
+	s := savedSeries{before: l.seriesHead, head: l.seriesHead}
 	if !l.opts.Metrics {
-		return nil
+		return s
 	}
-	everything := c.series.Records > 2*l.series.Len()+seriesInChunk
+	everything := s.head.Records > 2*l.series.Len()+seriesInChunk
 	if everything {
-		c.series.First, c.series.Records = c.series.Next, 0
+		s.head.First, s.head.Records = s.head.Next, 0
 	}
-	pieces, ids := l.series.TakeUnsaved(everything, seriesInChunk)
-	c.saved = ids
-	for _, packed := range pieces {
-		if err := w.set(seriesKey(c.series.Next), packed); err != nil {
-			return err
-		}
-		c.series.Next++
+	s.pieces, s.ids = l.series.TakeUnsaved(everything, seriesInChunk)
+	s.head.Next += uint64(len(s.pieces))
+	s.head.Records += len(s.ids)
+	s.head.Horizon = l.series.Horizon()
+	return s
+}
+
+// write writes what changed: the chunks before the head that names them.
+func (s *savedSeries) write(w *writes) {
+	if s.head == s.before {
+		return
 	}
-	c.series.Records += len(ids)
-	c.series.Horizon = l.series.Horizon()
-	if c.series == l.seriesHead {
-		return nil
+	for i, packed := range s.pieces {
+		w.set(seriesKey(s.head.Next-uint64(len(s.pieces)-i)), packed) //nolint:gosec // i is below it
 	}
-	return w.set(seriesHeadKey, c.series)
+	w.set(seriesHeadKey, s.head)
+}
+
+// deleteOld deletes the chunks that the head no longer names.
+func (s *savedSeries) deleteOld(w *writes) {
+	for chunk := s.before.First; chunk < s.head.First; chunk++ {
+		w.delete(seriesKey(chunk))
+	}
 }
 
 // forgetSeriesLocked lets go of series that have been quiet for the retention,

@@ -73,6 +73,9 @@ func Start(o Options) (*Collector, error) {
 // Done is closed when the process has ended.
 func (c *Collector) Done() <-chan struct{} { return c.done }
 
+// PID is the number of the process.
+func (c *Collector) PID() int { return c.cmd.Process.Pid }
+
 // Ready waits until the collector takes data.
 func (c *Collector) Ready(ctx context.Context) error {
 	ticker := time.NewTicker(5 * time.Millisecond)
