@@ -253,6 +253,9 @@ func (c *LimitsConfig) Validate() error {
 	if least := 1_000; c.MonthRows < least {
 		errs = append(errs, keyError("month_rows", fmt.Errorf("%d is below %d, which no month fits into", c.MonthRows, least)))
 	}
+	if least := 1_000; c.Series < least {
+		errs = append(errs, keyError("series", fmt.Errorf("%d is below %d, which no LiteLLM fits into", c.Series, least)))
+	}
 	return errors.Join(errs...)
 }
 

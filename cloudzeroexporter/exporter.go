@@ -34,7 +34,7 @@ type cloudzeroExporter struct {
 	health    *health
 	notices   notices
 	unbilled  *metricsWatch // of metrics that are not billed
-	batches   sync.Pool // of *ledger.Batch
+	batches   sync.Pool     // of *ledger.Batch
 
 	// Below is what start makes and shutdown ends.
 	source  source // the signal that is billed

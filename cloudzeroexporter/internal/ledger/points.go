@@ -194,7 +194,7 @@ func (l *Ledger) bookPointLocked(b *Batch, p *pointCall, key []byte, now billing
 	if t != (cbf.Totals{}) {
 		l.addLocked(l.hours[p.hour], key, p.labels, t)
 		b.told(p.hour, t)
-		if step.Verdict == series.First && p.point.Start < uint64(l.begun.UnixNano()) { //nolint:gosec // after 1970
+		if step.Verdict == series.First && p.point.Start < uint64(l.begun.UnixNano()) {
 			b.tally.Earlier = b.tally.Earlier.Add(t.Cost)
 		}
 	}

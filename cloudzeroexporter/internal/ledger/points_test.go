@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,12 +35,12 @@ func openWith(t testing.TB, d *disk, o Options) *Ledger {
 // reached is a cumulative point of dollars, at a time, in a series that began at
 // its start.
 func reached(user string, start, at time.Time, sum float64) usage.Point {
-	id := uint64(start.UnixNano()) //nolint:gosec // after 1970
+	id := uint64(start.UnixNano())
 	for _, c := range user {
-		id = id*31 + uint64(c) //nolint:gosec // a letter
+		id = id*31 + uint64(c)
 	}
 	return usage.Point{
-		Cumulative: true, Series: id, Start: uint64(start.UnixNano()), Time: uint64(at.UnixNano()), Sum: sum, Count: uint64(sum * 4), //nolint:gosec // after 1970
+		Cumulative: true, Series: id, Start: uint64(start.UnixNano()), Time: uint64(at.UnixNano()), Sum: sum, Count: uint64(sum * 4),
 	}
 }
 
@@ -64,7 +65,7 @@ func pointOutcomes(t Tally) map[string]int64 {
 	m := make(map[string]int64)
 	for o, n := range t.Points {
 		if n > 0 {
-			m[billing.PointOutcome(o).String()] = n //nolint:gosec // below PointOutcomes
+			m[billing.PointOutcome(o).String()] = n
 		}
 	}
 	return m
@@ -382,7 +383,7 @@ func TestACheckpointWritesTheSeriesThatChanged(t *testing.T) {
 		points := make([]usage.Point, many)
 		for i := range points {
 			points[i] = usage.Point{
-				Cumulative: true, Series: uint64(i + 1), Start: uint64(start.UnixNano()), Time: uint64(start.UnixNano() + 1), Sum: 1, //nolint:gosec // after 1970
+				Cumulative: true, Series: uint64(i + 1), Start: uint64(start.UnixNano()), Time: uint64(start.UnixNano() + 1), Sum: 1,
 			}
 		}
 		_, err := tell(l, "ana", points...)
@@ -425,7 +426,7 @@ func TestACheckpointWritesTheSeriesThatChanged(t *testing.T) {
 			total += size
 		}
 		assert.LessOrEqual(t, total, 3*many+seriesInChunk)
-		want := fmt.Sprint(5 * many)
+		want := strconv.Itoa(5 * many)
 		assert.Equal(t, want, l.Balance().Read().String())
 		again := openWith(t, d.crash(), o)
 		assert.Equal(t, many, again.Series().Known)
@@ -569,7 +570,7 @@ func wanderPoints(random *rand.Rand, steps int) (failure error) {
 		if len(p.told) > 0 {
 			time.Sleep(time.Second)
 			last := p.told[len(p.told)-1]
-			last.Time = uint64(time.Now().UnixNano()) //nolint:gosec // after 1970
+			last.Time = uint64(time.Now().UnixNano())
 			send(last)
 		}
 	}

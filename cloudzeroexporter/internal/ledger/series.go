@@ -81,7 +81,7 @@ func (l *Ledger) restoreSeries(packed []byte, unsaved bool) error {
 // distrustSeries makes every series that is not known begin with what it has
 // reached when it is heard first, if it began before now.
 func (l *Ledger) distrustSeries() {
-	l.series.Distrust(uint64(time.Now().UnixNano())) //nolint:gosec // after 1970
+	l.series.Distrust(uint64(time.Now().UnixNano()))
 }
 
 // beginSeries makes up its mind about series that began before the books told

@@ -1,9 +1,9 @@
 package series
 
 import (
-	"fmt"
 	"math"
 	"runtime"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -87,8 +87,8 @@ func TestSeriesAddUpToTheirLastSum(t *testing.T) {
 
 // process is a plain model of a sender: what it has spent since it began.
 type process struct {
-	start, time uint64
-	history     []Point
+	start   uint64
+	history []Point
 }
 
 // TestProcessesThatComeGoAndRepeatThemselves: many processes share one name for
@@ -240,9 +240,9 @@ func TestPutBack(t *testing.T) {
 
 func BenchmarkKnown(b *testing.B) {
 	for _, n := range []int{1_000, 1_000_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			s := NewSet(n)
-			id := func(i int) uint64 { return uint64(i) * 0x9e3779b97f4a7c15 } //nolint:gosec // any bits do
+			id := func(i int) uint64 { return uint64(i) * 0x9e3779b97f4a7c15 }
 			for i := range n {
 				s.Keep(Point{ID: id(i), Start: 1, Time: 2, Sum: 1, Count: 1}, 1)
 			}

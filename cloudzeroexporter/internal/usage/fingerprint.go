@@ -63,7 +63,7 @@ func attributeHash(key string, value pcommon.Value) uint64 {
 	default:
 		h = xxhash.Sum64String(value.AsString())
 	}
-	return mix(xxhash.Sum64String(key)+bits.RotateLeft64(h, 32)+uint64(value.Type()), h)
+	return mix(xxhash.Sum64String(key)+bits.RotateLeft64(h, 32)+uint64(value.Type()), h) //nolint:gosec // a small one
 }
 
 // mix folds the product of two hashes, so that every bit of both counts.

@@ -12,7 +12,7 @@ import (
 const (
 	metricCost    = "gen_ai.usage.cost"
 	metricCostOld = "gen_ai.client.token.cost"
-	metricTokens  = "gen_ai.client.token.usage"
+	metricTokens  = "gen_ai.client.token.usage" //nolint:gosec // of another kind
 )
 
 // MetricsReader reads points of metrics that tell what calls cost and used. It
@@ -56,8 +56,8 @@ type Unread struct {
 // the time at which md came.
 func (r *MetricsReader) Read(md pmetric.Metrics, arrived time.Time, v PointVisitor) Unread {
 	w := pointWalk{
-		reader: r, visitor: v, arrived: uint64(arrived.UnixNano()), //nolint:gosec // after 1970
-		latest: uint64(arrived.Add(maxAhead).UnixNano()), //nolint:gosec // after 1970
+		reader: r, visitor: v, arrived: uint64(arrived.UnixNano()),
+		latest: uint64(arrived.Add(maxAhead).UnixNano()),
 		other:  make([]string, len(r.wanted)),
 	}
 	for _, resource := range md.ResourceMetrics().All() {

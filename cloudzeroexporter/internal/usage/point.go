@@ -12,8 +12,9 @@ type Measure uint8
 const (
 	// Cost is dollars; a histogram's count is the number of priced calls.
 	Cost Measure = iota
-	// InputTokens and OutputTokens are tokens, those of cache hits included.
+	// InputTokens is tokens that were sent, those of cache hits included.
 	InputTokens
+	// OutputTokens is tokens that came back, likewise.
 	OutputTokens
 )
 
