@@ -177,6 +177,7 @@ func (l *Ledger) bookPointLocked(b *Batch, p *pointCall, key []byte, now billing
 	case step.Verdict == series.Nothing:
 		return billing.PointUnchanged
 	case step.Verdict == series.Excess:
+		l.series.Defer(p.point)
 		b.tally.Excess = b.tally.Excess.Add(t.Cost)
 		return billing.PointExcess
 	case step.Verdict == series.Earlier:

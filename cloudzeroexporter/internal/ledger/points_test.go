@@ -259,12 +259,18 @@ func TestBeyondTheLimitNothingIsLost(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "8", tally.Cost.String())
 
-		// Without it, those that went quiet make room.
+		// Without it, those that went quiet make room, and it is still new although
+		// it began before they were heard last.
+		_, err = tell(l, "bo", reached("bo", start, start.Add(time.Minute), 2))
+		require.NoError(t, err)
 		time.Sleep(3 * quietAfter)
 		synctest.Wait()
-		tally, err = tell(l, "cy", reached("cy", time.Now().Add(-time.Hour), time.Now(), 9))
+		tally, err = tell(l, "cy", reached("cy", start, time.Now(), 9))
 		require.NoError(t, err)
 		assert.Equal(t, "9", tally.Cost.String())
+		tally, err = tell(l, "bo", reached("bo", start, time.Now(), 3))
+		require.NoError(t, err)
+		assert.Zero(t, tally.Cost, "what was forgotten is not billed again: %v", pointOutcomes(tally))
 	})
 }
 

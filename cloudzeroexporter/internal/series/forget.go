@@ -44,5 +44,6 @@ func (s *Set) MakeRoom(since billing.Hour) (forgotten int) {
 // Clear forgets everything.
 func (s *Set) Clear() {
 	clear(s.known)
+	clear(s.deferred)
 	s.unwritten, s.unsaved = nil, nil
 }

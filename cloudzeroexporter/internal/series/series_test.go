@@ -202,6 +202,24 @@ func TestRoomIsMadeForTheYoung(t *testing.T) {
 	assert.Zero(t, s.MakeRoom(100), "it is not full")
 }
 
+func TestASeriesWithoutRoomIsNewOrNotAsItWasBefore(t *testing.T) {
+	t.Parallel()
+	s := NewSet(1)
+	s.Distrust(10)
+	take(s, Point{ID: 1, Start: 20, Time: 1000, Sum: 1, Count: 1}, 1)
+	s.TakeUnwritten()
+	s.TakeUnsaved(false, 10)
+	young, old := Point{ID: 2, Start: 30, Time: 40, Sum: 2, Count: 1}, Point{ID: 3, Start: 5, Time: 40, Sum: 2, Count: 1}
+	for _, p := range []Point{young, old} {
+		verdict, _ := take(s, p, 1)
+		assert.Equal(t, Excess, verdict)
+		s.Defer(p)
+	}
+	assert.Equal(t, 1, s.MakeRoom(5))
+	assert.Equal(t, First, s.Judge(young).Verdict, "although what was forgotten was told of later")
+	assert.Equal(t, Earlier, s.Judge(old).Verdict)
+}
+
 func TestKnownIsHeard(t *testing.T) {
 	t.Parallel()
 	s := NewSet(10)

@@ -10,6 +10,10 @@ type Set struct {
 	// it and is not known may have been counted by somebody: before these books
 	// began, or by them before they forgot it.
 	horizon uint64
+	// deferred are series beyond the limit, which were surely not counted yet
+	// although the horizon may have passed their start since. There are at most
+	// as many as the limit is.
+	deferred map[uint64]struct{}
 
 	unwritten []uint64 // what changed and no commit has
 	unsaved   []uint64 // what changed and no chunk has
@@ -31,7 +35,7 @@ const (
 
 // NewSet returns an empty set for at most limit series.
 func NewSet(limit int) *Set {
-	return &Set{known: make(map[uint64]state), limit: limit}
+	return &Set{known: make(map[uint64]state), deferred: make(map[uint64]struct{}), limit: limit}
 }
 
 // Len is the number of series that are known.
@@ -74,10 +78,10 @@ func (st state) covers(p Point) bool {
 func (s *Set) Judge(p Point) Step {
 	st, ok := s.known[p.ID]
 	switch {
-	case !ok && s.mayBeCounted(p):
-		return Step{Verdict: Earlier}
 	case !ok && len(s.known) >= s.limit:
 		return Step{Verdict: Excess}
+	case !ok && s.mayBeCounted(p):
+		return Step{Verdict: Earlier}
 	case !ok:
 		return Step{Verdict: First}
 	case st.covers(p):
@@ -94,6 +98,9 @@ const unknownAge = 3600 * 1_000_000_000
 
 // mayBeCounted says whether an unknown series may have been counted before.
 func (s *Set) mayBeCounted(p Point) bool {
+	if _, deferred := s.deferred[p.ID]; deferred {
+		return false
+	}
 	start := p.Start
 	if start == 0 {
 		start = p.Time - min(p.Time, unknownAge)
@@ -101,9 +108,18 @@ func (s *Set) mayBeCounted(p Point) bool {
 	return start < s.horizon
 }
 
+// Defer remembers a series without room, so that its whole sum is still new when
+// there is some, whatever is forgotten until then.
+func (s *Set) Defer(p Point) {
+	if len(s.deferred) < s.limit && !s.mayBeCounted(p) {
+		s.deferred[p.ID] = struct{}{}
+	}
+}
+
 // Keep makes the point the one that its series goes on from. A new series needs
 // room, see [Set.MakeRoom].
 func (s *Set) Keep(p Point, now billing.Hour) {
+	delete(s.deferred, p.ID)
 	st := s.known[p.ID]
 	st.time, st.sum, st.count, st.heard = p.Time, p.Sum, p.Count, uint32(now) //nolint:gosec // an hour of this age
 	if st.marks&isUnwritten == 0 {
