@@ -39,6 +39,7 @@ tidy-check: ## fail when go.mod is not tidy
 fuzz: ## fuzz every target for FUZZTIME
 	go test -run '^$$' -fuzz '^FuzzParseAmount$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/billing
 	go test -run '^$$' -fuzz '^FuzzRead$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/usage
+	go test -run '^$$' -fuzz '^FuzzReadMetrics$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/usage
 	go test -run '^$$' -fuzz '^FuzzKey$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/cbf
 	go test -run '^$$' -fuzz '^FuzzReplay$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/ledger
 

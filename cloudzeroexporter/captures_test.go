@@ -1,6 +1,7 @@
 package cloudzeroexporter
 
 import (
+	"context"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -97,8 +98,12 @@ var replays = map[string]func(*testing.T, consumer.Traces, []ptrace.Traces){
 }
 
 func replayInOrder(t *testing.T, c consumer.Traces, requests []ptrace.Traces) {
-	for _, td := range requests {
-		assert.NoError(t, c.ConsumeTraces(t.Context(), td))
+	consumeAll(t, c.ConsumeTraces, requests)
+}
+
+func consumeAll[T any](t *testing.T, consume func(context.Context, T) error, requests []T) {
+	for _, request := range requests {
+		assert.NoError(t, consume(t.Context(), request))
 	}
 }
 
@@ -144,20 +149,27 @@ func TestSpansWithoutCostsAreCountedAsUnpriced(t *testing.T) {
 
 func captureNames(t *testing.T) []string {
 	t.Helper()
-	folders, err := filepath.Glob(capturesFolder + "/*/expected.json")
+	all := capturesWith(t, "traces.jsonl.gz", 9+len(setUpWrong))
+	return slices.DeleteFunc(all, func(name string) bool { return slices.Contains(setUpWrong, name) })
+}
+
+// capturesWith are the captures that have the file, which are so many.
+func capturesWith(t *testing.T, file string, count int) []string {
+	t.Helper()
+	folders, err := filepath.Glob(capturesFolder + "/*/" + file)
 	require.NoError(t, err)
-	require.Len(t, folders, 9+len(setUpWrong))
+	require.Len(t, folders, count)
 	names := make([]string, len(folders))
 	for i, f := range folders {
 		names[i] = filepath.Base(filepath.Dir(f))
 	}
-	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(setUpWrong, name) })
+	return names
 }
 
 func loadCapture(tb testing.TB, name string) *captures.Capture {
 	tb.Helper()
 	capture, err := captures.Load(filepath.Join(capturesFolder, name))
 	require.NoError(tb, err)
-	require.NotEmpty(tb, capture.Requests)
+	require.NotZero(tb, len(capture.Requests)+len(capture.Metrics))
 	return capture
 }

@@ -19,6 +19,7 @@ func (l *Ledger) maintain(ctx context.Context) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.forgetSeriesLocked(now)
 	for _, h := range l.hours {
 		if h.contents != nil && !h.changed && h.pending == nil && now.Sub(h.used) >= idleAfter {
 			h.contents = nil
@@ -53,7 +54,7 @@ func (l *Ledger) save(ctx context.Context) {
 		l.opts.Logger.Error("A checkpoint failed; the journal keeps all that it holds, and it is tried again", zap.Error(err))
 		return
 	}
-	l.checkpoint, l.unsaved, l.saved = l.journal, 0, now
+	l.checkpoint, l.unsaved, l.saved, l.seriesHead = l.journal, 0, now, c.series.head
 	for _, g := range c.gone {
 		l.opts.Logger.Info("An hour is older than the retention and has left the books",
 			zap.Stringer("hour", g.Hour), zap.Stringer("cost", g.Totals.Cost))
@@ -71,6 +72,7 @@ type checkpoint struct {
 	// journal are the numbers of the entries that it makes superfluous, from the
 	// first up to the last but one.
 	journal [2]uint64
+	series  savedSeries
 }
 
 type savedHour struct {
@@ -102,6 +104,7 @@ func (l *Ledger) checkpointLocked(now time.Time) checkpoint {
 		l.answers.chunks[heard]++
 	}
 	l.answers.unsaved = nil
+	c.series = l.saveSeriesLocked()
 	c.expired = l.answers.forget(billing.HourOf(now) - answersKept)
 	c.head = l.headLocked()
 	return c
@@ -135,10 +138,12 @@ func (c *checkpoint) operations() ([]*storage.Operation, error) {
 	for i := range c.answers {
 		w.set(answersKey(billing.Hour(c.answers[i].Heard), c.answers[i].chunk), &c.answers[i].storedAnswers)
 	}
+	c.series.write(&w)
 	w.set(headKey, &c.head)
 	for number := c.journal[0]; number < c.journal[1]; number++ {
 		w.delete(journalKey(number))
 	}
+	c.series.deleteOld(&w)
 	for heard, chunks := range c.expired {
 		for chunk := range chunks {
 			w.delete(answersKey(heard, chunk))
@@ -192,6 +197,7 @@ func (l *Ledger) undoLocked(c checkpoint) {
 		l.answers.chunks[billing.Hour(saved.Heard)]--
 		l.answers.unsaved.addAll(answerLists{saved.storedAnswers})
 	}
+	l.series.PutBackUnsaved(c.series.ids)
 	for _, h := range c.gone {
 		l.takeBackLocked(h)
 	}

@@ -31,6 +31,9 @@ func (l *Ledger) recover(ctx context.Context) error {
 	if err := l.readAnswers(ctx); err != nil {
 		return err
 	}
+	if err := l.readSeries(ctx); err != nil {
+		return err
+	}
 	return l.readJournal(ctx, h.Journal)
 }
 
@@ -98,6 +101,9 @@ func (l *Ledger) readJournal(ctx context.Context, number uint64) error {
 		if err == nil && !found {
 			break
 		}
+		if number < l.seriesHead.Journal {
+			e.Series = nil
+		}
 		if err == nil {
 			err = l.replay(ctx, &e, touched)
 		}
@@ -134,7 +140,7 @@ func (l *Ledger) replay(ctx context.Context, e *entry, touched map[*hour]bool) e
 		}
 	}
 	l.answers.unsaved.addAll(e.Answers) // no chunk has them yet
-	return nil
+	return l.restoreSeries(e.Series, true)
 }
 
 // replay applies what a journal entry says of the hour.

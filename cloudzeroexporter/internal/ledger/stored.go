@@ -17,6 +17,7 @@ type entry struct {
 	_       struct{} `cbor:",toarray"`
 	Hours   []storedChange
 	Answers []storedAnswers
+	Series  []byte // of cumulative series that changed, packed
 }
 
 // storedChange is what a commit changed in one hour. Its totals are absolute, so

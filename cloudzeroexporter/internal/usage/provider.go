@@ -58,9 +58,10 @@ func (c *collector) guessProvider(hidden hiddenParams, model string) string {
 	return ""
 }
 
-var openAIModels = regexp.MustCompile(`^(gpt-|chatgpt-|o[1-9](-|$))`)
+var openAIModels = regexp.MustCompile(`^(gpt-|chatgpt-|o[1-9](-|$)|text-embedding-|dall-e-|tts-|whisper-|sora-|omni-moderation|text-moderation)`)
 
-// providerOfModel knows who sells the models that /v1/messages is used with.
+// providerOfModel knows who sells models that LiteLLM does not name the provider
+// of.
 func providerOfModel(model, apiBase string) string {
 	switch {
 	case strings.HasPrefix(model, "claude-"):
