@@ -111,6 +111,40 @@ func TestMoneyThatOnlyMetricsTellOfIsNoticed(t *testing.T) {
 	}
 }
 
+// TestMetricsBesideSpansAreCompared sends what one LiteLLM sent of both.
+func TestMetricsBesideSpansAreCompared(t *testing.T) {
+	t.Parallel()
+	for _, name := range capturesWith(t, "metrics.jsonl.gz", 5) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			capture := loadCapture(t, name)
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				r.cfg.Source = sourceTraces
+				b := r.makeBoth()
+				detector := b.all.byID[exporterID{r.set.ID, r.cfg}].exporter
+				sleepUntil(beforeCaptures)
+				require.NoError(t, b.traces.Start(t.Context(), r.host))
+				require.NoError(t, b.metrics.Start(t.Context(), r.host))
+				replayInTime(t, b.traces, capture.Requests)
+				consumeAll(t, b.metrics.ConsumeMetrics, capture.Metrics)
+				pass(3 * time.Hour)
+				kinds := []string{}
+				for _, w := range detector.leaks.Warnings() {
+					kinds = append(kinds, w.Kind.String())
+				}
+				want := []string{}
+				if slices.Contains(setUpWrong, name) {
+					want = []string{"no_call", "metrics_differ"}
+				}
+				assert.ElementsMatch(t, want, kinds)
+				require.NoError(t, b.traces.Shutdown(t.Context()))
+				require.NoError(t, b.metrics.Shutdown(t.Context()))
+			})
+		})
+	}
+}
+
 // TestOtherInstrumentationsNeedNoPrices: most of them tell no cost.
 func TestOtherInstrumentationsNeedNoPrices(t *testing.T) {
 	t.Parallel()
