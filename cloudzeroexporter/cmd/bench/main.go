@@ -52,6 +52,7 @@ var measurements = []measurement{
 	{"trickle", false, (*options).trickle},
 	{"process", false, (*options).inProcess},
 	{"litellm", true, (*options).liteLLM},
+	{"profile", true, (*options).profile},
 	{"smoke", true, (*options).smoke},
 }
 

@@ -96,6 +96,10 @@ func (b *Batch) Renew(counter *atomic.Uint64) {
 	}
 }
 
+// Begin puts the calls of the next renewals into the hour that begins then,
+// instead of the last full hour.
+func (b *Batch) Begin(hour time.Time) { b.begin = hour }
+
 func (b *Batch) renew(c *renewable, n uint64) {
 	id := c.span.SpanID()
 	binary.LittleEndian.PutUint64(id[:], n+1) // an id of zeros is none
