@@ -47,7 +47,7 @@ Ready: from the start of the process until its health check answers; median of %
 	if err := makeBooks(ctx, folder, billing.HourOf(time.Now())); err != nil {
 		return s, fmt.Errorf("make the books: %w", err)
 	}
-	_, _ = fmt.Fprintf(o.log, "bench: made %d calls of books in %s\n", booksCalls, time.Since(begin).Round(time.Second))
+	o.progress("made %d calls of books in %s", booksCalls, time.Since(begin).Round(time.Second))
 	stored, err := sizeOf(folder)
 	if err != nil {
 		return s, err

@@ -47,6 +47,7 @@ Each time, what cloudzero counted and posted was equal to what was sent, to the 
 				if err != nil {
 					return s, fmt.Errorf("%s to %s: %w", d.name, k, err)
 				}
+				o.progress("%s to %s: %.2f µs a span", d.name, k, float64(t.cpuPerSpan)/1e3)
 				turns[k] = append(turns[k], t)
 			}
 		}

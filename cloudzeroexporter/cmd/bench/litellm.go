@@ -56,6 +56,7 @@ from eight senders, the same recorded calls, all of them new. Memory is that of 
 	if err != nil {
 		return s, err
 	}
+	o.progress("LiteLLM transformed %d records %d times", liteLLMRecords, liteLLMRepetitions)
 	many, err := o.transform(ctx, records, liteLLMMany, 1)
 	if err != nil {
 		return s, err
