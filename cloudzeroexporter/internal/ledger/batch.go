@@ -12,6 +12,8 @@ type Batch struct {
 	calls []call
 	keys  []byte // the row keys of all calls, one after the other
 	tally Tally
+	// fetched is there so that what was fetched is not for nothing.
+	fetched uint64
 }
 
 // Tally counts what became of a batch's spans and of their tokens.
@@ -45,6 +47,10 @@ func (b *Batch) Add(l cbf.Layout, r *usage.Record) {
 		b.count(r.Outcome, r.Tokens)
 		return
 	}
+	totals := cbf.Totals{Cost: r.Cost, Tokens: r.Tokens, Requests: 1}
+	if r.Outcome == billing.Unpriced {
+		totals.Unpriced, totals.UnpricedTokens = 1, r.Tokens.Total()
+	}
 	b.keys = l.AppendKey(b.keys, r)
 	b.calls = append(b.calls, call{
 		outcome:      r.Outcome,
@@ -56,7 +62,7 @@ func (b *Batch) Add(l cbf.Layout, r *usage.Record) {
 		answer:       r.Answer,
 		keyEnd:       len(b.keys),
 		labels:       l.Labels(r),
-		totals:       cbf.Totals{Cost: r.Cost, Tokens: r.Tokens, Requests: 1},
+		totals:       totals,
 	})
 }
 

@@ -118,6 +118,7 @@ func (l *Ledger) write() {
 	for {
 		select {
 		case <-l.wake:
+			l.pace()
 			l.flush(ctx)
 		case <-tick.C:
 			l.flush(ctx)
@@ -128,6 +129,18 @@ func (l *Ledger) write() {
 			l.save(ctx)
 			return
 		}
+	}
+}
+
+// pace waits until the next commit may begin, or until the end.
+func (l *Ledger) pace() {
+	wait := commitEvery - time.Since(l.flushed)
+	if wait <= 0 {
+		return
+	}
+	select {
+	case <-time.After(wait):
+	case <-l.stop:
 	}
 }
 
@@ -145,6 +158,7 @@ func (l *Ledger) flush(ctx context.Context) {
 	l.mu.Unlock()
 
 	begin := time.Now()
+	l.flushed = begin
 	size, err := l.store.set(ctx, journalKey(l.journal), e)
 	l.opts.Committed(time.Since(begin), err)
 
