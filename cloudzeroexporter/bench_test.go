@@ -67,6 +67,27 @@ func BenchmarkRows(b *testing.B) {
 	}
 }
 
+// BenchmarkPastHours sends calls of one hour to books that have more and more
+// other hours.
+func BenchmarkPastHours(b *testing.B) {
+	for _, d := range dialects {
+		for _, hours := range []int{0, 80, 800} {
+			b.Run(fmt.Sprintf("%s/hours=%d", d.name, hours), func(b *testing.B) {
+				e := startBench(b)
+				var counter atomic.Uint64
+				batch := batchOf(b, d.capture, captures.BatchConfig{Spans: 1000, Users: 100})
+				last := time.Now().UTC().Truncate(time.Hour).Add(-time.Hour)
+				for past := hours; past >= 0; past-- {
+					batch.Begin(last.Add(-time.Duration(past) * time.Hour))
+					batch.Renew(&counter)
+					require.NoError(b, e.ConsumeTraces(b.Context(), batch.Traces))
+				}
+				measureNew(b, e, batch, &counter)
+			})
+		}
+	}
+}
+
 // BenchmarkSenders sends requests of 100 spans from more and more senders at
 // once. Its times are those of the clock on the wall.
 func BenchmarkSenders(b *testing.B) {
@@ -88,11 +109,14 @@ func BenchmarkTrickle(b *testing.B) {
 // benchmarkNew sends calls that were never sent before.
 func benchmarkNew(b *testing.B, batch *captures.Batch) {
 	b.Helper()
-	e := startBench(b)
-	var counter atomic.Uint64
+	measureNew(b, startBench(b), batch, new(atomic.Uint64))
+}
+
+func measureNew(b *testing.B, e exporter.Traces, batch *captures.Batch, counter *atomic.Uint64) {
+	b.Helper()
 	perSpan(b, batch, func(td ptrace.Traces) error {
 		b.StopTimer()
-		batch.Renew(&counter)
+		batch.Renew(counter)
 		b.StartTimer()
 		return e.ConsumeTraces(b.Context(), td)
 	})

@@ -24,6 +24,9 @@ const capturesFolder = "../testdata/captures"
 // withoutCosts is the one capture whose spans carry no cost.
 const withoutCosts = "1.74.15-default"
 
+// setUpWrong are captures of LiteLLMs whose spans lack most of the calls.
+var setUpWrong = []string{"1.106.2-v1-default", "1.80.17-default", "1.92.2-default"}
+
 // afterCaptures is a time when the hours of all captures have closed.
 var afterCaptures = time.Date(2026, 11, 24, 7, 30, 0, 0, time.UTC)
 
@@ -146,7 +149,8 @@ func TestSpansWithoutCostsAreCountedAsUnpriced(t *testing.T) {
 
 func captureNames(t *testing.T) []string {
 	t.Helper()
-	return capturesWith(t, "traces.jsonl.gz", 9)
+	all := capturesWith(t, "traces.jsonl.gz", 9+len(setUpWrong))
+	return slices.DeleteFunc(all, func(name string) bool { return slices.Contains(setUpWrong, name) })
 }
 
 // capturesWith are the captures that have the file, which are so many.

@@ -16,6 +16,7 @@ import (
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/anycost"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/leaks"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/shipper"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/usage"
@@ -41,6 +42,7 @@ type cloudzeroExporter struct {
 	storage storage.Client
 	books   *ledger.Ledger
 	shipper *shipper.Shipper
+	leaks   *leaks.Detector
 	console *consoleServer
 }
 
@@ -82,7 +84,12 @@ func (e *cloudzeroExporter) pushTraces(ctx context.Context, td ptrace.Traces) er
 		b.Reset()
 		e.batches.Put(b)
 	}()
-	ignored := e.reader.Read(td, time.Now(), func(r *usage.Record) { b.Add(e.layout, r) })
+	watch := e.leaks.Watch()
+	ignored := e.reader.Read(td, time.Now(), func(r *usage.Record) {
+		b.Add(e.layout, r)
+		watch.Call(r)
+	}, watch.Server)
+	watch.Done()
 	b.Ignore(ignored)
 	err := e.books.Commit(ctx, b)
 	e.telemetry.count(ctx, b.Tally())
@@ -127,10 +134,12 @@ func (e *cloudzeroExporter) start(ctx context.Context, host component.Host) erro
 		Posted: e.telemetry.posted,
 		Status: func(err error) { e.health.set("anycost", err) },
 	})
-	if err := e.telemetry.observe(e.books, e.shipper, e.unbilled); err != nil {
+	e.leaks = e.newDetector()
+	if err := e.telemetry.observe(e.books, e.shipper, e.leaks, e.unbilled); err != nil {
 		return err
 	}
 	e.shipper.Start()
+	e.leaks.Start()
 	if e.cfg.Console.HasValue() {
 		if e.console, err = startConsole(ctx, host, e); err != nil {
 			return err
@@ -215,6 +224,9 @@ func (e *cloudzeroExporter) shutdown(ctx context.Context) error {
 	if e.console != nil {
 		errs = append(errs, e.console.shutdown(ctx))
 		e.console = nil
+	}
+	if e.leaks != nil {
+		e.leaks.Shutdown()
 	}
 	e.telemetry.shutdown()
 	if e.books != nil {

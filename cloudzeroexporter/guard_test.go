@@ -26,9 +26,9 @@ const (
 	maxAllocationsNew    = 0.25 // a new call, whose identity is remembered
 	maxAllocationsOthers = 0.02 // a span that is no call
 
-	maxShareNewV2    = 0.45
-	maxShareNewV1    = 0.75
-	maxShareOthers   = 0.20
+	maxShareNewV2    = 0.30
+	maxShareNewV1    = 0.30
+	maxShareOthers   = 0.17
 	maxShareOfRepeat = 1.00 // a known call against a new one
 )
 

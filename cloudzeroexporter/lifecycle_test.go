@@ -220,6 +220,7 @@ func TestRoomsImportOnlyWhatIsBeforeThem(t *testing.T) {
 		"billing": "",
 		"usage":   "billing",
 		"cbf":     "billing usage",
+		"leaks":   "billing usage",
 		"series":  "billing",
 		"ledger":  "billing usage cbf series",
 		"anycost": "billing",

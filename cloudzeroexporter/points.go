@@ -61,7 +61,9 @@ func (e *cloudzeroExporter) ignoreMetrics(ctx context.Context, md pmetric.Metric
 	var tally ledger.PointTally
 	tally.Points[billing.PointIgnored] = int64(md.DataPointCount())
 	e.telemetry.countPoints(ctx, tally)
-	e.unbilled.read(md, time.Now())
+	for _, h := range e.unbilled.read(md, time.Now()) {
+		e.leaks.MetricsCost(h.Hour, h.Cost)
+	}
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/leaks"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/metadata"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/shipper"
@@ -74,8 +75,12 @@ func (t *telemetry) posted(result string, took time.Duration) {
 	t.builder.ExporterCloudzeroPostDuration.Record(context.Background(), took.Seconds())
 }
 
-// observe makes the gauges read the books and the shipper, until shutdown.
-func (t *telemetry) observe(books *ledger.Ledger, s *shipper.Shipper, unbilled *metricsWatch) error {
+// observe makes the gauges read the books, the shipper, the leaks and the metrics
+// that are not billed, until shutdown.
+func (t *telemetry) observe(books *ledger.Ledger, s *shipper.Shipper, l *leaks.Detector, unbilled *metricsWatch) error {
+	if err := t.observeLeaks(l); err != nil {
+		return err
+	}
 	integers := []struct {
 		register func(metric.Int64Callback) error
 		read     func() int
@@ -144,6 +149,27 @@ func (t *telemetry) observeMonths(s *shipper.Shipper) error {
 		}
 	}
 	return nil
+}
+
+// observeLeaks shows every kind of leak, also those that there are none of, so
+// that an alert on one knows it.
+func (t *telemetry) observeLeaks(l *leaks.Detector) error {
+	err := t.builder.RegisterExporterCloudzeroLeaksCallback(func(_ context.Context, o metric.Int64Observer) error {
+		for k, n := range l.Counts() {
+			o.Observe(n, metric.WithAttributes(attribute.String("kind", leaks.Kind(k).String())))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return t.builder.RegisterExporterCloudzeroRequestTracesCallback(func(_ context.Context, o metric.Int64Observer) error {
+		traces := l.Traces()
+		o.Observe(traces.Found, metric.WithAttributes(attribute.String("call", "found")))
+		o.Observe(traces.Missing, metric.WithAttributes(attribute.String("call", "missing")))
+		o.Observe(traces.Unjudged, metric.WithAttributes(attribute.String("call", "unjudged")))
+		return nil
+	})
 }
 
 // shutdown lets go of the gauges. It may be called more than once.

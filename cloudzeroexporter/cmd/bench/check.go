@@ -49,7 +49,7 @@ func (o *options) smoke(ctx context.Context) (section, error) {
 			if err != nil {
 				return s, fmt.Errorf("%s over %s: %w", d.name, over, err)
 			}
-			s.row(d.name, over, fmt.Sprint(sum.Spans), fmt.Sprint(sum.Billed), fmt.Sprint(sum.Duplicates), fmt.Sprint(sum.Ignored), sum.Dollars())
+			s.row(d.name, over, whole(sum.Spans), whole(sum.Billed), whole(sum.Duplicates), whole(sum.Ignored), sum.Dollars())
 		}
 	}
 	return s, nil

@@ -47,17 +47,19 @@ Each time, what cloudzero counted and posted was equal to what was sent, to the 
 				if err != nil {
 					return s, fmt.Errorf("%s to %s: %w", d.name, k, err)
 				}
+				o.progress("%s to %s: %.2f µs a span", d.name, k, float64(t.cpuPerSpan)/1e3)
 				turns[k] = append(turns[k], t)
 			}
 		}
 		for _, k := range kinds {
-			o.compared(&s, d, k, turns[k], turns[nop])
+			compared(&s, d, k, turns[k], turns[nop])
 		}
 	}
 	return s, nil
 }
 
-func (o *options) compared(s *section, d dialect, k kind, turns, nops []taken) {
+// compared adds what one collector took, beside what nop took in the same turns.
+func compared(s *section, d dialect, k kind, turns, nops []taken) {
 	of := func(value func(taken) float64) float64 {
 		var all []float64
 		for _, t := range turns {

@@ -26,7 +26,7 @@ const (
 	liteLLMRecords     = 20_000
 	liteLLMRepetitions = 5
 	liteLLMMany        = 100_000 // records whose memory is looked at
-	consumeRequests    = 5000
+	consumeRequests    = 1000    // of one repetition
 )
 
 // liteLLMTook is what transform.py prints: CPU seconds of all records, and
@@ -43,8 +43,8 @@ func (o *options) liteLLM(ctx context.Context) (section, error) {
 	s := section{
 		title: "Beside LiteLLM's own exporter",
 		about: fmt.Sprintf(`CPU time for one call. LiteLLM's exporter makes a CBF record of a record of its spend table (median of %d runs over %d records), and a
-body of those; it neither reads a database nor posts here. This one reads the span, books it on its row, and commits that to a file_storage: requests
-of 100 spans from eight senders, the same recorded calls, all of them new. Memory is that of %d calls.`,
+body of those; it neither reads a database nor posts here. This one reads the span, books it on its row and commits that: requests of 100 spans
+from eight senders, the same recorded calls, all of them new. Memory is that of %d calls.`,
 			liteLLMRepetitions, liteLLMRecords, liteLLMMany),
 		head: []string{"Exporter", "CPU a call", "LiteLLM takes", "Serialise a record", "Memory"},
 	}
@@ -56,6 +56,7 @@ of 100 spans from eight senders, the same recorded calls, all of them new. Memor
 	if err != nil {
 		return s, err
 	}
+	o.progress("LiteLLM transformed %d records %d times", liteLLMRecords, liteLLMRepetitions)
 	many, err := o.transform(ctx, records, liteLLMMany, 1)
 	if err != nil {
 		return s, err
@@ -65,17 +66,21 @@ of 100 spans from eight senders, the same recorded calls, all of them new. Memor
 		fmt.Sprintf("%.1f µs", median(few.Serialize)/liteLLMRecords*1e6),
 		fmt.Sprintf("%s, %s before it began", megabytes(many.RSSPeak), megabytes(many.RSSBefore)))
 	for _, d := range o.dialects {
-		ours, err := o.consumeCPU(ctx, d)
-		if err != nil {
-			return s, err
-		}
 		peak, err := o.peakOf(ctx, d, liteLLMMany)
 		if err != nil {
 			return s, err
 		}
-		s.row("cloudzero, "+d.name, fmt.Sprintf("%.2f µs", ours/1e3), fmt.Sprintf("%.0f ×", theirs/ours), "",
-			megabytes(peak)+", the whole collector")
-		s.aim(theirs/ours >= 300, "Against LiteLLM's transform, a call, "+d.name, "≥ 300 ×", "%.0f ×", theirs/ours)
+		for _, books := range []string{"memory", "file_storage"} {
+			ours, err := o.consumeCPU(ctx, d, books == "file_storage")
+			if err != nil {
+				return s, err
+			}
+			s.row("cloudzero, "+d.name+", books in "+books, fmt.Sprintf("%.2f µs", ours/1e3), fmt.Sprintf("%.0f ×", theirs/ours), "",
+				megabytes(peak)+", the whole collector")
+			if books == "memory" {
+				s.aim(theirs/ours >= 300, "Against LiteLLM's transform, a call, books in memory, "+d.name, "≥ 300 ×", "%.0f ×", theirs/ours)
+			}
+		}
 	}
 	return s, nil
 }
@@ -83,7 +88,7 @@ of 100 spans from eight senders, the same recorded calls, all of them new. Memor
 // transform runs transform.py.
 func (o *options) transform(ctx context.Context, records []byte, count, repetitions int) (took liteLLMTook, err error) {
 	cmd := exec.CommandContext(ctx, o.python, "-c", transformPy, strconv.Itoa(count), strconv.Itoa(repetitions)) //nolint:gosec // the one who runs this names it
-	cmd.Env = append(os.Environ(), "LITELLM_LOCAL_MODEL_COST_MAP=True") // its price list is not fetched
+	cmd.Env = append(os.Environ(), "LITELLM_LOCAL_MODEL_COST_MAP=True")                                          // its price list is not fetched
 	cmd.Stdin = bytes.NewReader(records)
 	var log strings.Builder
 	cmd.Stderr = &log
@@ -107,8 +112,8 @@ func (o *options) spendRecords() ([]byte, error) {
 	}
 	records := make([]map[string]any, len(calls))
 	for i, c := range calls {
-		text := func(key string) string { v, _ := attribute(c.Span.Attributes(), key); return v.AsString() }
-		count := func(key string) int64 { v, _ := attribute(c.Span.Attributes(), key); return v.Int() }
+		text := func(key string) string { return attribute(c.Span.Attributes(), key).AsString() }
+		count := func(key string) int64 { return attribute(c.Span.Attributes(), key).Int() }
 		_, model, _ := strings.Cut(text(captures.ModelKey), "/")
 		records[i] = map[string]any{
 			"model": model, "model_group": text("litellm.model_group"), "custom_llm_provider": text("gen_ai.system"),
@@ -123,20 +128,22 @@ func (o *options) spendRecords() ([]byte, error) {
 }
 
 // attribute is an attribute, or an empty value.
-func attribute(a pcommon.Map, key string) (pcommon.Value, bool) {
+func attribute(a pcommon.Map, key string) pcommon.Value {
 	if v, ok := a.Get(key); ok {
-		return v, true
+		return v
 	}
-	return pcommon.NewValueEmpty(), false
+	return pcommon.NewValueEmpty()
 }
 
 // consumeCPU is the CPU time of one new call, in nanoseconds.
-func (o *options) consumeCPU(ctx context.Context, d dialect) (perCall float64, err error) {
-	folder, err := os.MkdirTemp(o.temp, "otelcol-cloudzero-bench-")
-	if err != nil {
-		return 0, err
+func (o *options) consumeCPU(ctx context.Context, d dialect, onDisk bool) (perCall float64, err error) {
+	folder := ""
+	if onDisk {
+		if folder, err = os.MkdirTemp(o.temp, "otelcol-cloudzero-bench-"); err != nil {
+			return 0, err
+		}
+		defer func() { _ = os.RemoveAll(folder) }()
 	}
-	defer func() { _ = os.RemoveAll(folder) }()
 	e, stop, err := newExporter(ctx, folder)
 	if err != nil {
 		return 0, err
@@ -146,11 +153,15 @@ func (o *options) consumeCPU(ctx context.Context, d dialect) (perCall float64, e
 	if err != nil {
 		return 0, err
 	}
-	if _, err := c.run(ctx, consumeRequests/10); err != nil { // warms up
-		return 0, err
+	var all []float64
+	for range liteLLMRepetitions {
+		got, err := c.run(ctx, consumeRequests)
+		if err != nil {
+			return 0, err
+		}
+		all = append(all, got.cpuPerSpan)
 	}
-	got, err := c.run(ctx, consumeRequests)
-	return got.cpuPerSpan, err
+	return median(all), nil
 }
 
 // peakOf is the memory of a collector that was sent so many calls.

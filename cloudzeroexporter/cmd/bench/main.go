@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/cmd/bench/load"
 )
@@ -52,6 +53,7 @@ var measurements = []measurement{
 	{"trickle", false, (*options).trickle},
 	{"process", false, (*options).inProcess},
 	{"litellm", true, (*options).liteLLM},
+	{"profile", true, (*options).profile},
 	{"smoke", true, (*options).smoke},
 }
 
@@ -124,6 +126,7 @@ func (o *options) run(ctx context.Context) error {
 		if o.only == "" && m.byHand || o.only != "" && !slices.Contains(strings.Split(o.only, ","), m.name) {
 			continue
 		}
+		o.progress("%s begins", m.name)
 		s, err := m.make(o, ctx)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
@@ -137,6 +140,11 @@ func (o *options) run(ctx context.Context) error {
 		}
 	}
 	return errors.Join(ctx.Err())
+}
+
+// progress tells who waits what has been measured.
+func (o *options) progress(format string, values ...any) {
+	_, _ = fmt.Fprintf(o.log, time.Now().Format(time.TimeOnly)+" "+format+"\n", values...)
 }
 
 // generator sends a dialect's calls to the collector of the stage.

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -148,6 +149,8 @@ func median(values []float64) float64 {
 	}
 	return sorted[len(sorted)/2]
 }
+
+func whole(n int64) string { return strconv.FormatInt(n, 10) }
 
 func megabytes(bytes uint64) string { return fmt.Sprintf("%.0f MB", float64(bytes)/1e6) }
 

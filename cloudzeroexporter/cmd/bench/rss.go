@@ -32,7 +32,7 @@ pages of file_storage that the kernel may take back.`, quietTime, calls, hour.Te
 				return s, fmt.Errorf("%s to %s: %w", d.name, k, err)
 			}
 			idle, peak[i] = quiet, busy
-			s.row(d.name, string(k), fmt.Sprint(calls), megabytes(quiet.now), megabytes(busy.now), megabytes(busy.mapped), megabytes(busy.peak), megabytes(stored))
+			s.row(d.name, string(k), whole(calls), megabytes(quiet.now), megabytes(busy.now), megabytes(busy.mapped), megabytes(busy.peak), megabytes(stored))
 		}
 		over := int64(peak[1].peak) - int64(peak[0].peak) //nolint:gosec // bytes of memory
 		s.aim(over <= 150*mega, "1,000,000 calls in an hour over 10,000 rows, "+d.name, "≤ 150 MB over nop", "%d MB over nop, at the peak", over/mega)

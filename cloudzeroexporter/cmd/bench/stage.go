@@ -41,6 +41,7 @@ type stage struct {
 	kind    kind
 	anycost *anycosttest.Server
 	sink    *sink
+	pprof   string        // address of the collector's profiles
 	metrics string        // URL of the collector's own metrics
 	storage string        // folder of file_storage
 	ready   time.Duration // how long the start took
@@ -74,7 +75,7 @@ func (o *options) start(ctx context.Context, k kind, storage string) (s *stage, 
 		}
 		s.close = append(s.close, func() { _ = os.RemoveAll(s.storage) })
 	}
-	free, err := freeAddresses(ctx, 5)
+	free, err := freeAddresses(ctx, 6)
 	if err != nil {
 		return s, err
 	}
@@ -82,13 +83,14 @@ func (o *options) start(ctx context.Context, k kind, storage string) (s *stage, 
 	if err != nil {
 		return s, err
 	}
+	s.pprof = free[5]
 	s.metrics = "http://" + free[4] + "/metrics"
 	begin := time.Now()
 	s.Collector, err = otelcol.Start(otelcol.Options{
 		Binary: o.collector, Config: collectorYAML, Log: o.log,
 		Addresses: otelcol.Addresses{GRPC: free[0], HTTP: free[1], Console: free[2], Health: free[3]},
 		Env: []string{
-			"EXPORTER=" + string(k), "STORAGE=" + s.storage, "METRICS_PORT=" + port, "SINK=" + s.sink.address,
+			"EXPORTER=" + string(k), "STORAGE=" + s.storage, "METRICS_PORT=" + port, "SINK=" + s.sink.address, "PPROF=" + s.pprof,
 			"CLOUDZERO_ENDPOINT=" + endpoint, "CLOUDZERO_API_KEY=" + apiKey, "CLOUDZERO_CONNECTION_ID=" + connectionID,
 		},
 	})

@@ -55,7 +55,7 @@ func (o *options) trickleFrom(ctx context.Context, s *section, d dialect, sender
 		return err
 	}
 	seconds := run.Elapsed.Seconds()
-	s.row(d.name, fmt.Sprint(senders),
+	s.row(d.name, whole(int64(senders)),
 		fmt.Sprintf("%.0f", float64(run.Requests)/seconds),
 		fmt.Sprintf("%.0f", (after-before)/seconds),
 		fmt.Sprintf("%.1f", float64(run.Requests)/max(1, after-before)),

@@ -1,6 +1,7 @@
 package captures
 
 import (
+	"encoding/binary"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -91,15 +92,17 @@ func (b *Batch) Calls() int { return len(b.calls) }
 func (b *Batch) Renew(counter *atomic.Uint64) {
 	n := counter.Add(uint64(len(b.calls))) - uint64(len(b.calls))
 	for i := range b.calls {
-		b.renew(&b.calls[i], n+uint64(i)) //nolint:gosec // not negative
+		b.renew(&b.calls[i], n+uint64(i))
 	}
 }
 
+// Begin puts the calls of the next renewals into the hour that begins then,
+// instead of the last full hour.
+func (b *Batch) Begin(hour time.Time) { b.begin = hour }
+
 func (b *Batch) renew(c *renewable, n uint64) {
 	id := c.span.SpanID()
-	for i := range id {
-		id[i] = byte((n + 1) >> (8 * i)) // an id of zeros is none
-	}
+	binary.LittleEndian.PutUint64(id[:], n+1) // an id of zeros is none
 	c.span.SetSpanID(id)
 	// A microsecond apart, the finest that LiteLLM's clock tells.
 	start := b.begin.Add(time.Duration(n) * time.Microsecond) //nolint:gosec // below an hour

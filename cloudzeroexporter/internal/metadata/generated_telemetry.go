@@ -42,11 +42,13 @@ type TelemetryBuilder struct {
 	ExporterCloudzeroHours             metric.Int64ObservableGauge
 	ExporterCloudzeroIdentities        metric.Int64ObservableGauge
 	ExporterCloudzeroIgnoredCost       metric.Float64ObservableCounter
+	ExporterCloudzeroLeaks             metric.Int64ObservableGauge
 	ExporterCloudzeroOldestDueHourAge  metric.Float64ObservableGauge
 	ExporterCloudzeroPoints            metric.Int64Counter
 	ExporterCloudzeroPostDuration      metric.Float64Histogram
 	ExporterCloudzeroPosts             metric.Int64Counter
 	ExporterCloudzeroRejectedCost      metric.Float64ObservableCounter
+	ExporterCloudzeroRequestTraces     metric.Int64ObservableCounter
 	ExporterCloudzeroRows              metric.Int64ObservableGauge
 	ExporterCloudzeroSeries            metric.Int64ObservableGauge
 	ExporterCloudzeroSeriesLimit       metric.Int64ObservableGauge
@@ -233,6 +235,21 @@ func (builder *TelemetryBuilder) RegisterExporterCloudzeroIgnoredCostCallback(cb
 	return nil
 }
 
+// RegisterExporterCloudzeroLeaksCallback sets callback for observable ExporterCloudzeroLeaks metric.
+func (builder *TelemetryBuilder) RegisterExporterCloudzeroLeaksCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ExporterCloudzeroLeaks, obs: o})
+		return nil
+	}, builder.ExporterCloudzeroLeaks)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
 // RegisterExporterCloudzeroOldestDueHourAgeCallback sets callback for observable ExporterCloudzeroOldestDueHourAge metric.
 func (builder *TelemetryBuilder) RegisterExporterCloudzeroOldestDueHourAgeCallback(cb metric.Float64Callback) error {
 	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
@@ -254,6 +271,21 @@ func (builder *TelemetryBuilder) RegisterExporterCloudzeroRejectedCostCallback(c
 		cb(ctx, &observerFloat64{inst: builder.ExporterCloudzeroRejectedCost, obs: o})
 		return nil
 	}, builder.ExporterCloudzeroRejectedCost)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterExporterCloudzeroRequestTracesCallback sets callback for observable ExporterCloudzeroRequestTraces metric.
+func (builder *TelemetryBuilder) RegisterExporterCloudzeroRequestTracesCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ExporterCloudzeroRequestTraces, obs: o})
+		return nil
+	}, builder.ExporterCloudzeroRequestTraces)
 	if err != nil {
 		return err
 	}
@@ -461,6 +493,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("{USD}"),
 	)
 	errs = errors.Join(errs, err)
+	builder.ExporterCloudzeroLeaks, err = builder.meter.Int64ObservableGauge(
+		"otelcol_exporter_cloudzero_leaks",
+		metric.WithDescription("Traces, models, spans, calls or hours that show, now or within the last hour, that money does not arrive; 0 when all is well. [Alpha]"),
+		metric.WithUnit("{leak}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ExporterCloudzeroOldestDueHourAge, err = builder.meter.Float64ObservableGauge(
 		"otelcol_exporter_cloudzero_oldest_due_hour_age",
 		metric.WithDescription("How long the oldest due hour has been due; 0 when none is. The number to alert on. [Alpha]"),
@@ -490,6 +528,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_exporter_cloudzero_rejected_cost",
 		metric.WithDescription("Cost of calls whose hour is older than the retention and closed for good. [Alpha]"),
 		metric.WithUnit("{USD}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterCloudzeroRequestTraces, err = builder.meter.Int64ObservableCounter(
+		"otelcol_exporter_cloudzero_request_traces",
+		metric.WithDescription("Traces of successful requests to LiteLLM's LLM routes, by whether their model call was seen. [Alpha]"),
+		metric.WithUnit("{trace}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterCloudzeroRows, err = builder.meter.Int64ObservableGauge(

@@ -62,15 +62,16 @@ func FuzzRead(f *testing.F) {
 		if err != nil {
 			t.Skip()
 		}
-		visited, ids := 0, []uint64{}
+		visited, servers, ids := 0, 0, []uint64{}
 		ignored := reader.Read(td, now, func(r *Record) {
 			visited++
 			ids = append(ids, r.Call, r.Answer)
 			check(t, r, now)
-		})
+		}, func(ptrace.Span) { servers++ })
+		require.LessOrEqual(t, servers, ignored)
 		require.Equal(t, td.SpanCount(), visited+ignored, "every span has one outcome")
 		again := []uint64{}
-		reader.Read(td, now, func(r *Record) { again = append(again, r.Call, r.Answer) })
+		reader.Read(td, now, func(r *Record) { again = append(again, r.Call, r.Answer) }, nil)
 		require.Equal(t, ids, again, "a call keeps its identity")
 	})
 }
@@ -128,7 +129,7 @@ func BenchmarkRead(b *testing.B) {
 				reader := NewReader(Config{Instrumentations: []Instrumentation{LiteLLM}})
 				b.ReportAllocs()
 				for b.Loop() {
-					reader.Read(td, arrived, func(*Record) {})
+					reader.Read(td, arrived, func(*Record) {}, nil)
 				}
 				perSpan(b, td)
 			})

@@ -12,6 +12,8 @@ import (
 // hiddenParams is what LiteLLM's first dialect hides in a JSON text.
 type hiddenParams struct {
 	cost price
+	// costZero: the cost is there, and is 0.
+	costZero bool
 	// cacheKey: the response cache answered, and said so.
 	cacheKey bool
 	// fromProvider: headers of the provider came with the answer.
@@ -22,7 +24,7 @@ type hiddenParams struct {
 	apiBase string
 }
 
-// hiddenWants says what else than the cache's marks is wanted of the text: most
+// hiddenWants says what else than the marks of a repetition is wanted of the text: most
 // calls say elsewhere what they cost and whose model they used.
 type hiddenWants struct{ cost, provider bool }
 
@@ -36,10 +38,7 @@ func parseHidden(text string, want hiddenWants) (h hiddenParams) {
 		modelName
 		apiBase
 	)
-	missing := cacheKey | headers
-	if want.cost {
-		missing |= cost
-	}
+	missing := cacheKey | headers | cost
 	if want.provider {
 		missing |= modelName | apiBase
 	}
@@ -53,10 +52,10 @@ func parseHidden(text string, want hiddenWants) (h hiddenParams) {
 			h.fromProvider = hasMembers(value)
 			missing &^= headers
 		case "response_cost":
-			if want.cost {
+			if h.costZero = isZeroJSON(value); want.cost {
 				h.cost = priceOfJSON(gjson.Parse(value))
-				missing &^= cost
 			}
+			missing &^= cost
 		case "litellm_model_name":
 			if want.provider {
 				h.modelName = gjson.Parse(value).Str
@@ -71,6 +70,22 @@ func parseHidden(text string, want hiddenWants) (h hiddenParams) {
 		return missing != 0
 	})
 	return h
+}
+
+// isZeroJSON says that the value is a number, or a text with one, that is 0.
+func isZeroJSON(value string) bool {
+	zero := false
+	for _, c := range strings.TrimPrefix(value, `"`) {
+		switch {
+		case c == '0':
+			zero = true
+		case c >= '1' && c <= '9':
+			return false
+		case c != '.' && c != '-':
+			return zero // its end, or an exponent
+		}
+	}
+	return zero
 }
 
 // hasMembers says that the value is an object with something in it.

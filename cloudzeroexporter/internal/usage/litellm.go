@@ -1,6 +1,8 @@
 package usage
 
 import (
+	"strings"
+
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
@@ -29,7 +31,7 @@ func (c *collector) liteLLM1(r *Record, span ptrace.Span, failed bool) {
 	}
 	r.Outcome = p.outcome(failed)
 	r.Tokens = c.tokens()
-	r.CacheHit, r.FromProvider = hidden.cacheKey, hidden.fromProvider
+	r.CacheHit, r.FromProvider = c.repeated(hidden, p), hidden.fromProvider
 	r.ModelGroup = c.text(fieldModelGroup)
 	r.Team, r.TeamAlias = c.text(fieldTeam1), c.text(fieldTeamAlias1)
 	r.User = c.text(fieldUser1)
@@ -42,6 +44,14 @@ func (c *collector) liteLLM1(r *Record, span ptrace.Span, failed bool) {
 	if !r.CacheHit {
 		r.Answer = id.ofAnswer(c.raw(fieldResponseID), r, p)
 	}
+}
+
+// repeated says that LiteLLM's response cache answered, in one of the three ways
+// in which the first dialect gives that away: its key; a cost of 0 beside the
+// price of what was repeated (streams, until 1.9x); LiteLLM's own mark in the id
+// (embeddings).
+func (c *collector) repeated(hidden hiddenParams, p price) bool {
+	return hidden.cacheKey || hidden.costZero && !p.amount.IsZero() || strings.Contains(c.raw(fieldResponseID), "_cache_hit")
 }
 
 func (c *collector) liteLLM2(r *Record, span ptrace.Span, failed bool) {

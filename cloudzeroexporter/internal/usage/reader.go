@@ -43,9 +43,9 @@ func NewReader(cfg Config) *Reader {
 }
 
 // Read visits every model call of td with its record, which is valid until
-// visit returns, and returns the number of the other spans. Arrived is the time
-// at which td came.
-func (r *Reader) Read(td ptrace.Traces, arrived time.Time, visit func(*Record)) (ignored int) {
+// visit returns, and returns the number of the other spans. Of those it visits
+// the server spans, if server is not nil. Arrived is the time at which td came.
+func (r *Reader) Read(td ptrace.Traces, arrived time.Time, visit func(*Record), server func(ptrace.Span)) (ignored int) {
 	d := r.desks.Get().(*desk)
 	defer r.tidy(d)
 	clock := clockOf(arrived)
@@ -56,9 +56,12 @@ func (r *Reader) Read(td ptrace.Traces, arrived time.Time, visit func(*Record)) 
 				read := r.dialect(&d.collector)
 				if read == nil {
 					ignored++
+					if server != nil && span.Kind() == ptrace.SpanKindServer {
+						server(span)
+					}
 					continue
 				}
-				d.record = Record{Attributes: d.other}
+				d.record = Record{Attributes: d.other, Span: span}
 				read(&d.collector, &d.record, span, span.Status().Code() == ptrace.StatusCodeError)
 				clock.place(&d.record, span)
 				visit(&d.record)

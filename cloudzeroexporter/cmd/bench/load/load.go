@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,41 +13,6 @@ import (
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/captures"
 )
-
-// Config says what is sent.
-type Config struct {
-	// Capture is the folder of the recorded traffic.
-	Capture string
-	// Spans is how many a request has.
-	Spans int
-	// Senders is how many send at once, each on a connection of its own. A
-	// sender sends its next request when the last one is acknowledged.
-	Senders int
-	// Teams, Users and Models are how many there are; an hour has as many rows
-	// as their product.
-	Teams, Users, Models int
-	// Duplicates is the share of calls, below 1, that were sent before.
-	Duplicates float64
-	// Others is the share of spans, below 1, that are no model calls.
-	Others float64
-	// Rate is how many requests are sent in a second, by all senders; 0 is as
-	// many as the collector takes.
-	Rate float64
-	// HTTP sends over OTLP/HTTP instead of gRPC.
-	HTTP bool
-}
-
-func (c Config) validate() error {
-	switch {
-	case c.Spans < 1 || c.Senders < 1 || c.Teams < 1 || c.Users < 1 || c.Models < 1:
-		return errors.New("spans, senders, teams, users and models: 1 or more")
-	case c.Duplicates < 0 || c.Duplicates >= 1 || c.Others < 0 || c.Others >= 1:
-		return errors.New("duplicates and others: shares from 0 to below 1")
-	case max(c.Teams, c.Users, c.Models, c.rows()) > 1_000_000:
-		return errors.New("teams, users and models: at most a million rows")
-	}
-	return nil
-}
 
 // Generator sends a load. Its methods are not for concurrent use; the goroutines
 // of a run end with it.
@@ -70,16 +33,6 @@ type sender struct {
 	costs     map[string]int64 // calls by their cost
 	rows      []bool           // those that got a call
 	latencies []time.Duration
-}
-
-// Sum is what was acknowledged, and what a collector must make of it.
-type Sum struct {
-	Requests                           int64
-	Billed, Duplicates, Ignored, Spans int64
-	// Rows is the number of rows that the calls are spread over.
-	Rows int
-	// Cost is the exact sum of the calls that are to be billed, in dollars.
-	Cost *big.Rat
 }
 
 // minVariety is how many different spans a sender has at least.
@@ -275,9 +228,6 @@ func (s *sender) stampOrRepeat(g *Generator, r *request, i int, n uint64) {
 	s.rows[row] = true
 }
 
-// rows is the number of rows that an hour can have.
-func (c Config) rows() int { return c.Teams * c.Users * c.Models }
-
 // row spreads calls evenly over all rows.
 func (g *Generator) row(n uint64) uint64 {
 	// The finalizer of MurmurHash3 leaves no pattern of the request's.
@@ -287,40 +237,4 @@ func (g *Generator) row(n uint64) uint64 {
 	n *= 0xc4ceb9fe1a85ec53
 	n ^= n >> 33
 	return n % uint64(g.cfg.rows()) //nolint:gosec // not negative
-}
-
-// numbers are those of who pays and for which model in a row.
-func (c Config) numbers(row uint64) rowNumbers {
-	teams, users := uint64(c.Teams), uint64(c.Users) //nolint:gosec // not negative
-	return rowNumbers{team: row % teams, user: row / teams % users, model: row / teams / users}
-}
-
-// Sent is what was sent in all runs.
-func (g *Generator) Sent() Sum {
-	sum := Sum{Cost: new(big.Rat)}
-	rows := make(map[int]bool)
-	for _, s := range g.senders {
-		for row, used := range s.rows {
-			if used {
-				rows[row] = true
-			}
-		}
-		sum.Requests += s.sum.Requests
-		sum.Spans += s.sum.Spans
-		sum.Billed += s.sum.Billed
-		sum.Duplicates += s.sum.Duplicates
-		sum.Ignored += s.sum.Ignored
-		for cost, calls := range s.costs {
-			each, _ := new(big.Rat).SetString(cost) // an Amount is a decimal
-			sum.Cost.Add(sum.Cost, each.Mul(each, new(big.Rat).SetInt64(calls)))
-		}
-	}
-	sum.Rows = len(rows)
-	return sum
-}
-
-// Dollars is the cost as a plain decimal without trailing zeros.
-func (s Sum) Dollars() string {
-	const places = 15 // of an Amount
-	return strings.TrimRight(strings.TrimRight(s.Cost.FloatString(places), "0"), ".")
 }

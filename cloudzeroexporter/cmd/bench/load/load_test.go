@@ -44,8 +44,8 @@ func TestStampedRequestsAreOtherCalls(t *testing.T) {
 				require.Equal(t, 200, spans.Len())
 				for i, span := range spans.All() {
 					traces[[2]any{span.TraceID(), span.SpanID()}] = true
-					number := time.Duration(n*200 + uint64(i))
-					assert.Equal(t, begin.Add(number*time.Microsecond), span.StartTimestamp().AsTime())
+					sent := begin.Add(time.Duration(n*200+uint64(i)) * time.Microsecond)
+					assert.Equal(t, sent, span.StartTimestamp().AsTime())
 					assert.Equal(t, r.places[i].took, span.EndTimestamp().AsTime().Sub(span.StartTimestamp().AsTime()))
 					if !r.places[i].isCall {
 						continue

@@ -151,9 +151,9 @@ func (r *request) stamp(i int, n uint64, begin time.Time, row rowNumbers) {
 	binary.BigEndian.PutUint64(r.body[p.trace+8:], n)
 	binary.BigEndian.PutUint64(r.body[p.span:], n+1) // an id of zeros is none
 	// A microsecond apart, the finest that LiteLLM's clock tells.
-	start := begin.Add(time.Duration(n) * time.Microsecond)                             //nolint:gosec // below an hour
-	binary.LittleEndian.PutUint64(r.body[p.start:], uint64(start.UnixNano()))           //nolint:gosec // after 1970
-	binary.LittleEndian.PutUint64(r.body[p.end:], uint64(start.Add(p.took).UnixNano())) //nolint:gosec // after 1970
+	start := begin.Add(time.Duration(n) * time.Microsecond) //nolint:gosec // below an hour
+	binary.LittleEndian.PutUint64(r.body[p.start:], uint64(start.UnixNano()))
+	binary.LittleEndian.PutUint64(r.body[p.end:], uint64(start.Add(p.took).UnixNano()))
 	if !p.isCall {
 		return
 	}

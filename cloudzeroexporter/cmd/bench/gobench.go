@@ -76,6 +76,7 @@ var processGoals = []struct {
 	{"Consume with file_storage, CPU, v1", "FileStorage/v1", "cpu-ns/span", 1, 800, false, "ns/span"},
 	{"Consume with file_storage, p99, v2", "FileStorage/v2", "p99-ms", 1, 10, false, "ms"},
 	{"Consume with file_storage, p99, v1", "FileStorage/v1", "p99-ms", 1, 10, false, "ms"},
+	{"Encoding CBF", "AppendJSON", "MB/s", 1, 300, true, "MB/s"},
 	{"Consume of one span, file_storage, v2", "TrickleFileStorage/v2/senders=64", "requests/s", 1, 20_000, true, "a second"},
 	{"Consume of one span, file_storage, v1", "TrickleFileStorage/v1/senders=64", "requests/s", 1, 20_000, true, "a second"},
 }
