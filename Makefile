@@ -1,12 +1,15 @@
 # `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint fmt generate generate-check tidy-check fuzz torture soak bench golden clean \
+.PHONY: help build run test lint fmt generate generate-check tidy-check fuzz torture soak bench bench-litellm bench-smoke build-bench golden clean \
 	e2e-litellm e2e-litellm-all compare-litellm
 
 TOOL   := go tool -modfile=$(CURDIR)/internal/tools/go.mod
 BINARY := $(CURDIR)/build/otelcol-cloudzero
 FUZZTIME ?= 30s
+# Minimizing what is interesting would take all of the time otherwise.
+MINIMIZE := -fuzzminimizetime 100x
 TORTURE  ?= 3600
+BENCH    := cloudzeroexporter/cmd/bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
@@ -19,9 +22,11 @@ run: build ## run it: with CLOUDZERO_API_KEY and CLOUDZERO_CONNECTION_ID for rea
 
 test: build ## run all tests, those against the built distribution included
 	OTELCOL_CLOUDZERO=$(BINARY) $(TOOL) gotestsum --format pkgname -- -race -timeout 15m ./...
+	go test -C $(BENCH) -race ./...
 
 lint: ## look for mistakes
 	$(TOOL) golangci-lint run ./...
+	cd $(BENCH) && $(TOOL) golangci-lint run ./...
 
 fmt: ## format the code
 	$(TOOL) gofumpt -w cloudzeroexporter
@@ -36,12 +41,14 @@ generate-check: generate ## fail when the committed files are not the generated 
 tidy-check: ## fail when go.mod is not tidy
 	go mod tidy -diff
 	cd internal/tools && go mod tidy -diff
+	cd $(BENCH) && go mod tidy -diff
 
 fuzz: ## fuzz every target for FUZZTIME
-	go test -run '^$$' -fuzz '^FuzzParseAmount$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/billing
-	go test -run '^$$' -fuzz '^FuzzRead$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/usage
-	go test -run '^$$' -fuzz '^FuzzKey$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/cbf
-	go test -run '^$$' -fuzz '^FuzzReplay$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/ledger
+	go test -run '^$$' -fuzz '^FuzzParseAmount$$' -fuzztime $(FUZZTIME) $(MINIMIZE) ./cloudzeroexporter/internal/billing
+	go test -run '^$$' -fuzz '^FuzzRead$$' -fuzztime $(FUZZTIME) $(MINIMIZE) ./cloudzeroexporter/internal/usage
+	go test -run '^$$' -fuzz '^FuzzReadMetrics$$' -fuzztime $(FUZZTIME) $(MINIMIZE) ./cloudzeroexporter/internal/usage
+	go test -run '^$$' -fuzz '^FuzzKey$$' -fuzztime $(FUZZTIME) $(MINIMIZE) ./cloudzeroexporter/internal/cbf
+	go test -run '^$$' -fuzz '^FuzzReplay$$' -fuzztime $(FUZZTIME) $(MINIMIZE) ./cloudzeroexporter/internal/ledger
 
 torture: ## do random bad things for TORTURE seconds, and compare with a model
 	go test -c -o build/exporter.test ./cloudzeroexporter
@@ -55,28 +62,39 @@ soak: ## live through a simulated month and print what it takes
 LITELLM_TESTS := cloudzeroexporter/internal/e2e/litellm
 LITELLM_OLD   := 1.92.2 1.83.7
 LITELLM_NEW   := 1.108.7
-LITELLM        = LITELLM_VENVS=$(CURDIR)/build/litellm OTELCOL_CLOUDZERO=$(BINARY)
+LITELLM        = LITELLM_VENVS=$(CURDIR)/build/litellms OTELCOL_CLOUDZERO=$(BINARY)
 
-e2e-litellm: build build/litellm/$(LITELLM_NEW)/installed ## drive the newest real LiteLLM, in a few minutes
+e2e-litellm: build build/litellms/$(LITELLM_NEW)/installed ## drive the newest real LiteLLM, in a few minutes
 	$(LITELLM) go test ./$(LITELLM_TESTS) -v -count 1 -parallel 2 -timeout 20m
 
-e2e-litellm-all: build $(foreach v,$(LITELLM_NEW) $(LITELLM_OLD),build/litellm/$(v)/installed) ## … all releases and modes, with chaos
+e2e-litellm-all: build $(foreach v,$(LITELLM_NEW) $(LITELLM_OLD),build/litellms/$(v)/installed) ## … all releases and modes, with chaos
 	$(LITELLM) LITELLM_ALL=1 go test ./$(LITELLM_TESTS) -v -count 1 -parallel 2 -timeout 60m
 
-compare-litellm: build build/litellm/$(LITELLM_NEW)/installed ## compare with LiteLLM's own CloudZero integration
+compare-litellm: build build/litellms/$(LITELLM_NEW)/installed ## compare with LiteLLM's own CloudZero integration
 	$(LITELLM) SEED=$${SEED:-1} LITELLM_COMPARE=1 go test ./$(LITELLM_TESTS) -v -count 1 -run TestBesideLiteLLMsOwn -timeout 20m
 
-build/litellm/%/installed: $(LITELLM_TESTS)/testdata/litellm-%.txt build/litellm/uv/bin/uv
-	build/litellm/uv/bin/uv venv --quiet --clear --python "$$(command -v python3)" build/litellm/$*
-	build/litellm/uv/bin/uv pip install --quiet --python build/litellm/$*/bin/python --requirement $<
+build/litellms/%/installed: $(LITELLM_TESTS)/testdata/litellm-%.txt build/litellms/uv/bin/uv
+	build/litellms/uv/bin/uv venv --quiet --clear --python "$$(command -v python3)" build/litellms/$*
+	build/litellms/uv/bin/uv pip install --quiet --python build/litellms/$*/bin/python --requirement $<
 	touch $@
 
-build/litellm/uv/bin/uv:
-	python3 -m venv build/litellm/uv
-	build/litellm/uv/bin/pip install --quiet uv==0.13.9
+build/litellms/uv/bin/uv:
+	python3 -m venv build/litellms/uv
+	build/litellms/uv/bin/pip install --quiet uv==0.13.9
 
-bench: ## what a span costs
-	go test -run '^$$' -bench . -benchmem ./cloudzeroexporter/...
+bench: build build-bench ## measure the whole collector beside others, and write docs/benchmarks.md
+	build/bench -out docs/benchmarks.md $(BENCH_FLAGS)
+
+bench-litellm: build build-bench ## measure LiteLLM's own exporter beside ours; it comes from PyPI
+	test -x build/litellm/bin/python || python3 -m venv build/litellm
+	build/litellm/bin/pip install --quiet --disable-pip-version-check -r $(BENCH)/litellm/requirements.txt
+	build/bench -only litellm -out docs/benchmarks.md $(BENCH_FLAGS)
+
+bench-smoke: build build-bench ## send a little of everything and check that all of it was billed
+	build/bench -only smoke
+
+build-bench:
+	go build -C $(BENCH) -o $(CURDIR)/build/bench .
 
 golden: ## rewrite the golden rows; look at the diff before you commit it
 	go test ./cloudzeroexporter -run TestGolden -update

@@ -16,26 +16,33 @@ import (
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/anycost"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/leaks"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/shipper"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/usage"
 )
 
-// cloudzeroExporter is the way of the data: spans become usage records, records
-// are committed to the books, the shipper posts the books.
+// cloudzeroExporter is the way of the data: spans, or points of metrics, become
+// usage records, records are committed to the books, the shipper posts the books.
 type cloudzeroExporter struct {
 	cfg       *Config
 	set       exporter.Settings
 	layout    cbf.Layout
 	format    cbf.Format
 	reader    *usage.Reader
+	metrics   *usage.MetricsReader
 	telemetry *telemetry
-	batches   sync.Pool // of *ledger.Batch
+	health    *health
+	notices   notices
+	unbilled  *metricsWatch // of metrics that are not billed
+	batches   sync.Pool     // of *ledger.Batch
 
 	// Below is what start makes and shutdown ends.
+	source  source // the signal that is billed
 	storage storage.Client
 	books   *ledger.Ledger
 	shipper *shipper.Shipper
+	leaks   *leaks.Detector
 	console *consoleServer
 }
 
@@ -52,25 +59,37 @@ func newExporter(set exporter.Settings, cfg *Config) (*cloudzeroExporter, error)
 	if err != nil {
 		return nil, err
 	}
+	reading := usage.Config{Instrumentations: instrumentations, Attributes: layout.Attributes()}
 	return &cloudzeroExporter{
 		cfg:       cfg,
 		set:       set,
 		layout:    layout,
 		format:    cbf.Format{TokenTags: cfg.Rows.TokenTags},
-		reader:    usage.NewReader(usage.Config{Instrumentations: instrumentations, Attributes: layout.Attributes()}),
+		reader:    usage.NewReader(reading),
+		metrics:   usage.NewMetricsReader(reading),
 		telemetry: t,
+		health:    newHealth(),
+		unbilled:  newMetricsWatch(usage.NewMetricsReader(reading), cfg.Limits.Series, time.Now()),
 		batches:   sync.Pool{New: func() any { return new(ledger.Batch) }},
 	}, nil
 }
 
 // pushTraces returns nil when the books have all of td.
 func (e *cloudzeroExporter) pushTraces(ctx context.Context, td ptrace.Traces) error {
+	if e.source == sourceMetrics {
+		return e.ignoreTraces(ctx, td)
+	}
 	b := e.batches.Get().(*ledger.Batch)
 	defer func() {
 		b.Reset()
 		e.batches.Put(b)
 	}()
-	ignored := e.reader.Read(td, time.Now(), func(r *usage.Record) { b.Add(e.layout, r) })
+	watch := e.leaks.Watch()
+	ignored := e.reader.Read(td, time.Now(), func(r *usage.Record) {
+		b.Add(e.layout, r)
+		watch.Call(r)
+	}, watch.Server)
+	watch.Done()
 	b.Ignore(ignored)
 	err := e.books.Commit(ctx, b)
 	e.telemetry.count(ctx, b.Tally())
@@ -79,7 +98,6 @@ func (e *cloudzeroExporter) pushTraces(ctx context.Context, td ptrace.Traces) er
 
 func (e *cloudzeroExporter) start(ctx context.Context, host component.Host) error {
 	log := e.set.Logger
-	h := newHealth(host)
 	client, err := e.newClient(ctx, host)
 	if err != nil {
 		return err
@@ -90,9 +108,12 @@ func (e *cloudzeroExporter) start(ctx context.Context, host component.Host) erro
 	e.books, err = ledger.Open(ctx, e.storage, ledger.Options{
 		Retention:   e.cfg.Retention,
 		NeverPosted: e.cfg.DryRun,
+		Metrics:     e.source == sourceMetrics,
+		SeriesLimit: e.cfg.Limits.Series,
+		SkipEarlier: e.cfg.Metrics.Earlier == earlierSkip,
 		Logger:      log,
 		Committed: func(took time.Duration, err error) {
-			h.set("storage", err)
+			e.health.set("storage", err)
 			e.telemetry.committed(took, err)
 		},
 	})
@@ -111,12 +132,14 @@ func (e *cloudzeroExporter) start(ctx context.Context, host component.Host) erro
 		},
 		Logger: log,
 		Posted: e.telemetry.posted,
-		Status: func(err error) { h.set("anycost", err) },
+		Status: func(err error) { e.health.set("anycost", err) },
 	})
-	if err := e.telemetry.observe(e.books, e.shipper); err != nil {
+	e.leaks = e.newDetector()
+	if err := e.telemetry.observe(e.books, e.shipper, e.leaks, e.unbilled); err != nil {
 		return err
 	}
 	e.shipper.Start()
+	e.leaks.Start()
 	if e.cfg.Console.HasValue() {
 		if e.console, err = startConsole(ctx, host, e); err != nil {
 			return err
@@ -201,6 +224,9 @@ func (e *cloudzeroExporter) shutdown(ctx context.Context) error {
 	if e.console != nil {
 		errs = append(errs, e.console.shutdown(ctx))
 		e.console = nil
+	}
+	if e.leaks != nil {
+		e.leaks.Shutdown()
 	}
 	e.telemetry.shutdown()
 	if e.books != nil {

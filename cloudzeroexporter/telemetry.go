@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/leaks"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/metadata"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/shipper"
@@ -19,6 +20,7 @@ import (
 type telemetry struct {
 	builder  *metadata.TelemetryBuilder
 	outcomes [billing.Outcomes]metric.MeasurementOption
+	points   [billing.PointOutcomes]metric.MeasurementOption
 }
 
 func newTelemetry(set component.TelemetrySettings) (*telemetry, error) {
@@ -30,7 +32,22 @@ func newTelemetry(set component.TelemetrySettings) (*telemetry, error) {
 	for o := range t.outcomes {
 		t.outcomes[o] = metric.WithAttributeSet(attribute.NewSet(attribute.String("outcome", billing.Outcome(o).String())))
 	}
+	for o := range t.points {
+		t.points[o] = metric.WithAttributeSet(attribute.NewSet(attribute.String("outcome", billing.PointOutcome(o).String())))
+	}
 	return t, nil
+}
+
+// countPoints adds what became of a batch's points of metrics.
+func (t *telemetry) countPoints(ctx context.Context, tally ledger.PointTally) {
+	for o, points := range tally.Points {
+		if points > 0 {
+			t.builder.ExporterCloudzeroPoints.Add(ctx, points, t.points[o])
+		}
+	}
+	if tally.Resets > 0 {
+		t.builder.ExporterCloudzeroSeriesResets.Add(ctx, tally.Resets)
+	}
 }
 
 // count adds what became of a batch.
@@ -58,8 +75,12 @@ func (t *telemetry) posted(result string, took time.Duration) {
 	t.builder.ExporterCloudzeroPostDuration.Record(context.Background(), took.Seconds())
 }
 
-// observe makes the gauges read the books and the shipper, until shutdown.
-func (t *telemetry) observe(books *ledger.Ledger, s *shipper.Shipper) error {
+// observe makes the gauges read the books, the shipper, the leaks and the metrics
+// that are not billed, until shutdown.
+func (t *telemetry) observe(books *ledger.Ledger, s *shipper.Shipper, l *leaks.Detector, unbilled *metricsWatch) error {
+	if err := t.observeLeaks(l); err != nil {
+		return err
+	}
 	integers := []struct {
 		register func(metric.Int64Callback) error
 		read     func() int
@@ -69,6 +90,8 @@ func (t *telemetry) observe(books *ledger.Ledger, s *shipper.Shipper) error {
 		{t.builder.RegisterExporterCloudzeroIdentitiesCallback, func() int { return books.Balance().Identities }},
 		{t.builder.RegisterExporterCloudzeroUncommittedCallsCallback, func() int { return books.Balance().Uncommitted }},
 		{t.builder.RegisterExporterCloudzeroFoldedRowsCallback, func() int { return folded(books.Balance()) }},
+		{t.builder.RegisterExporterCloudzeroSeriesCallback, func() int { return books.Series().Known }},
+		{t.builder.RegisterExporterCloudzeroSeriesLimitCallback, func() int { return books.Series().Limit }},
 		{t.builder.RegisterExporterCloudzeroConflictingMonthsCallback, func() int { return len(s.State(time.Now()).Conflicts) }},
 		{t.builder.RegisterExporterCloudzeroDueHoursCallback, func() int { return s.State(time.Now()).Due }},
 		{t.builder.RegisterExporterCloudzeroHeldHoursCallback, func() int { return len(s.State(time.Now()).Held) }},
@@ -87,6 +110,8 @@ func (t *telemetry) observe(books *ledger.Ledger, s *shipper.Shipper) error {
 		read     func() float64
 	}{
 		{t.builder.RegisterExporterCloudzeroRejectedCostCallback, func() float64 { return books.Balance().Rejected.Float64() }},
+		{t.builder.RegisterExporterCloudzeroIgnoredCostCallback, func() float64 { return unbilled.told().Float64() }},
+		{t.builder.RegisterExporterCloudzeroSkippedCostCallback, func() float64 { return books.Series().Skipped.Float64() }},
 		{t.builder.RegisterExporterCloudzeroOldestDueHourAgeCallback, func() float64 { return dueFor(s, time.Now()).Seconds() }},
 	}
 	for _, gauge := range doubles {
@@ -124,6 +149,27 @@ func (t *telemetry) observeMonths(s *shipper.Shipper) error {
 		}
 	}
 	return nil
+}
+
+// observeLeaks shows every kind of leak, also those that there are none of, so
+// that an alert on one knows it.
+func (t *telemetry) observeLeaks(l *leaks.Detector) error {
+	err := t.builder.RegisterExporterCloudzeroLeaksCallback(func(_ context.Context, o metric.Int64Observer) error {
+		for k, n := range l.Counts() {
+			o.Observe(n, metric.WithAttributes(attribute.String("kind", leaks.Kind(k).String())))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return t.builder.RegisterExporterCloudzeroRequestTracesCallback(func(_ context.Context, o metric.Int64Observer) error {
+		traces := l.Traces()
+		o.Observe(traces.Found, metric.WithAttributes(attribute.String("call", "found")))
+		o.Observe(traces.Missing, metric.WithAttributes(attribute.String("call", "missing")))
+		o.Observe(traces.Unjudged, metric.WithAttributes(attribute.String("call", "unjudged")))
+		return nil
+	})
 }
 
 // shutdown lets go of the gauges. It may be called more than once.

@@ -114,7 +114,7 @@ func TestCZRN(t *testing.T) {
 		{Dimensions{Provider: "openai", Model: "a|b=c%d"}, "openai:cross-region:unknown:llm-usage:a%7Cb%3Dc%25d"},
 		{Dimensions{Provider: "openai", Model: "m", Split: []Dimension{{User, "a|b:c%\n"}}}, "openai:cross-region:unknown:llm-usage:m|user=a%7Cb%3Ac%25%0A"},
 	} {
-		assert.Equal(t, "czrn:litellm:"+c.want, czrn(c.d))
+		assert.Equal(t, "czrn:litellm:"+c.want, Row{Dimensions: c.d}.ResourceID())
 	}
 }
 
@@ -138,9 +138,9 @@ func TestDifferentDimensionsNeverShareAResource(t *testing.T) {
 			return d
 		}
 		a, b := draw(), draw()
-		require.Regexp(t, pattern, czrn(a))
+		require.Regexp(t, pattern, Row{Dimensions: a}.ResourceID())
 		if fmt.Sprintf("%q", a) != fmt.Sprintf("%q", b) {
-			require.NotEqual(t, czrn(a), czrn(b), "%q and %q", a, b)
+			require.NotEqual(t, Row{Dimensions: a}.ResourceID(), Row{Dimensions: b}.ResourceID(), "%q and %q", a, b)
 		}
 	})
 }
@@ -214,6 +214,31 @@ func TestNewLayoutRefusesWhatCannotWork(t *testing.T) {
 	}
 	l := layout(t, "team", "user", "x.y")
 	assert.Equal(t, []string{"x.y"}, l.Attributes())
+}
+
+// TestNamesInAKeyAreBounded: whatever a sender calls a team, its row can be
+// kept and shown, and two names are one row only if they are shown as one.
+func TestNamesInAKeyAreBounded(t *testing.T) {
+	t.Parallel()
+	name := rapid.OneOf(
+		rapid.String(),
+		rapid.SampledFrom([]string{"", "a\xff", "\xc3", strings.Repeat("x", 127), strings.Repeat("x", 128), strings.Repeat("ä", 200)}),
+		rapid.Map(rapid.SliceOfN(rapid.Byte(), 0, 300), func(b []byte) string { return string(b) }),
+	)
+	l := layout(t, User, "x.y")
+	rapid.Check(t, func(t *rapid.T) {
+		r := usage.Record{
+			Provider: name.Draw(t, "provider"), Model: name.Draw(t, "model"), Team: name.Draw(t, "team"),
+			User: name.Draw(t, "user"), Attributes: []string{name.Draw(t, "x.y")},
+		}
+		d, err := Key(l.AppendKey([]byte("before"), &r)[len("before"):]).Dimensions()
+		require.NoError(t, err)
+		assert.Equal(t, usage.Bounded(r.Provider), d.Provider)
+		assert.Equal(t, usage.Bounded(r.Model), d.Model)
+		assert.Equal(t, usage.Bounded(r.Team), d.Team)
+		assert.Equal(t, usage.Bounded(r.User), d.Value(User))
+		assert.Equal(t, usage.Bounded(r.Attributes[0]), d.Value("x.y"))
+	})
 }
 
 func BenchmarkAppendJSON(b *testing.B) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/usage"
 )
 
 // hour is one hour of the books. Its summary is always in memory; its contents
@@ -85,9 +86,9 @@ func (s *summary) done() bool {
 // contents are an hour's rows and the identities of its calls.
 type contents struct {
 	rows map[string]*row // by their key
-	seen map[uint64]struct{}
-	// unsaved are the identities that no stored chunk has yet.
-	unsaved []uint64
+	seen identities
+	// unsaved are the identities that no stored chunk has yet, packed.
+	unsaved []byte
 }
 
 // row is a line of the books.
@@ -100,7 +101,7 @@ type row struct {
 }
 
 func newContents() *contents {
-	return &contents{rows: make(map[string]*row), seen: make(map[uint64]struct{})}
+	return &contents{rows: make(map[string]*row)}
 }
 
 // add books a call on its row, which is made when it is the first.
@@ -127,10 +128,15 @@ func (h *hour) open(key cbf.Key) *row {
 
 // relabel takes over labels that are there and differ.
 func (r *row) relabel(l cbf.Labels) {
-	if l.TeamAlias != "" && l.TeamAlias != r.labels.TeamAlias {
-		r.labels.TeamAlias = strings.Clone(l.TeamAlias)
+	relabel(&r.labels.TeamAlias, l.TeamAlias)
+	relabel(&r.labels.APIKeyAlias, l.APIKeyAlias)
+}
+
+func relabel(label *string, name string) {
+	if name == "" || name == *label {
+		return
 	}
-	if l.APIKeyAlias != "" && l.APIKeyAlias != r.labels.APIKeyAlias {
-		r.labels.APIKeyAlias = strings.Clone(l.APIKeyAlias)
+	if name = usage.Bounded(name); name != *label {
+		*label = strings.Clone(name)
 	}
 }

@@ -201,6 +201,9 @@ type Month struct {
 	// Rows and Bytes are the size of what AnyCost accepted, Folded the number
 	// of rows that it got as part of others.
 	Rows, Bytes, Folded int
+	// Unpriced is the number of calls that had no price, UnpricedTokens that of
+	// their tokens.
+	Unpriced, UnpricedTokens uint64
 }
 
 // Balance returns the books' balance.
@@ -209,7 +212,7 @@ func (l *Ledger) Balance() Balance {
 	defer l.mu.Unlock()
 	b := Balance{
 		Rejected: l.rejected.Cost, Hours: len(l.hours),
-		Uncommitted: l.pending.calls + l.writing, Identities: len(l.answers.heard),
+		Uncommitted: l.pending.calls + l.writing, Identities: l.answers.heard.n + l.answers.displaced.n,
 	}
 	months := make(map[billing.Month]*Month)
 	of := func(month billing.Month) *Month {
@@ -219,15 +222,19 @@ func (l *Ledger) Balance() Balance {
 		return months[month]
 	}
 	for month, g := range l.gone {
-		*of(month) = Month{Month: month, Read: g.totals.Cost, Posted: g.posted, Rows: g.rows, Bytes: g.bytes}
+		*of(month) = Month{
+			Month: month, Read: g.totals.Cost, Posted: g.posted, Rows: g.rows, Bytes: g.bytes,
+			Unpriced: g.totals.Unpriced, UnpricedTokens: g.totals.UnpricedTokens,
+		}
 	}
 	for _, h := range l.hours {
 		m := of(h.Hour.Month())
 		m.Read, m.Posted = m.Read.Add(h.Totals.Cost), m.Posted.Add(h.Posted.Cost)
 		m.Rows, m.Bytes, m.Folded = m.Rows+h.Posted.Rows, m.Bytes+h.Posted.Bytes, m.Folded+h.Posted.Folded
+		m.Unpriced, m.UnpricedTokens = m.Unpriced+h.Totals.Unpriced, m.UnpricedTokens+h.Totals.UnpricedTokens
 		b.Rows += h.Rows
 		if h.contents != nil {
-			b.Identities += len(h.seen)
+			b.Identities += h.seen.n
 		}
 	}
 	for _, m := range months {

@@ -70,7 +70,7 @@ func spans(t testing.TB, all ...attributes) ptrace.Traces {
 // records reads td with every instrumentation.
 func records(td ptrace.Traces) (all []Record, ignored int) {
 	r := NewReader(Config{Instrumentations: []Instrumentation{LiteLLM, GenAI, OpenLLMetry, OpenInference, OpenLIT}})
-	ignored = r.Read(td, arrived, func(r *Record) { all = append(all, *r) })
+	ignored = r.Read(td, arrived, func(r *Record) { all = append(all, *r) }, nil)
 	return all, ignored
 }
 
@@ -201,7 +201,7 @@ func ptr(b bill) *bill { return &b }
 func TestOnlyWhatIsConfiguredIsRead(t *testing.T) {
 	t.Parallel()
 	r := NewReader(Config{Instrumentations: []Instrumentation{OpenLLMetry, GenAI, OpenInference}})
-	ignored := r.Read(spans(t, second, first1), arrived, func(*Record) { t.Error("LiteLLM's spans were read by other rules") })
+	ignored := r.Read(spans(t, second, first1), arrived, func(*Record) { t.Error("LiteLLM's spans were read by other rules") }, nil)
 	assert.Equal(t, 2, ignored)
 }
 
@@ -270,7 +270,7 @@ func TestNamesAreValidAndBounded(t *testing.T) {
 		strings.Repeat("\xff", 300):          "�",
 		strings.Repeat("x", 255) + "\xffabc": strings.Repeat("x", 255),
 	} {
-		got := bounded(in)
+		got := Bounded(in)
 		assert.Equal(t, want, got)
 	}
 }
@@ -281,6 +281,6 @@ func TestAttributesAreReadByName(t *testing.T) {
 	var got [][]string
 	r.Read(spans(t, second.with(attributes{"cost.center": "cc-1", "n": 7}), second), arrived, func(r *Record) {
 		got = append(got, append([]string{}, r.Attributes...))
-	})
+	}, nil)
 	assert.Equal(t, [][]string{{"cc-1", "7"}, {"", ""}}, got)
 }

@@ -50,7 +50,7 @@ func forAll(t *testing.T) {
 func python(t *testing.T, release string) string {
 	t.Helper()
 	path := filepath.Join(venvs(t), release, "bin", "python")
-	require.FileExists(t, path, "`make build/litellm/%s/installed` installs it", release)
+	require.FileExists(t, path, "`make build/litellms/%s/installed` installs it", release)
 	return path
 }
 
