@@ -12,7 +12,7 @@ TORTURE  ?= 3600
 BENCH    := cloudzeroexporter/cmd/bench
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' Makefile | expand -t 16
 
 build: ## build the distribution into build/
 	$(TOOL) builder --config builder-config.yaml
