@@ -64,7 +64,7 @@ LITELLM_OLD   := 1.92.2 1.83.7
 LITELLM_NEW   := 1.108.7
 LITELLM        = LITELLM_VENVS=$(CURDIR)/build/litellms OTELCOL_CLOUDZERO=$(BINARY)
 
-e2e-litellm: build build/litellms/$(LITELLM_NEW)/installed ## drive the newest real LiteLLM, in a few minutes
+e2e-litellm: build build/litellms/$(LITELLM_NEW)/installed ## drive the newest real LiteLLM, for a minute
 	$(LITELLM) go test ./$(LITELLM_TESTS) -v -count 1 -parallel 2 -timeout 20m
 
 e2e-litellm-all: build $(foreach v,$(LITELLM_NEW) $(LITELLM_OLD),build/litellms/$(v)/installed) ## … all releases and modes, with chaos

@@ -80,6 +80,9 @@ func logFile(t *testing.T, name string) *os.File {
 		if t.Failed() {
 			t.Logf("the end of the log of %s:\n%s", name, tail(file, 8000))
 		}
+		text, err := os.ReadFile(file.Name())
+		require.NoError(t, err)
+		require.NotContains(t, string(text), apiKey, "in the log of %s", name)
 		_ = file.Close()
 	})
 	return file
