@@ -1,6 +1,7 @@
 package litellm
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -43,11 +44,11 @@ func TestRequestsWithoutAnAnswerArriveWholeOrNotAtAll(t *testing.T) {
 	s := sent{acknowledged: map[string]bool{"a": true}, uncertain: [][]string{{"b", "c"}, {"d"}}}
 	var truths []string
 	for _, calls := range s.possible([]call{{ID: "a"}, {ID: "b"}, {ID: "c"}, {ID: "d"}, {ID: "never sent"}}) {
-		ids := ""
+		var ids strings.Builder
 		for _, c := range calls {
-			ids += c.ID
+			ids.WriteString(c.ID)
 		}
-		truths = append(truths, ids)
+		truths = append(truths, ids.String())
 	}
 	assert.ElementsMatch(t, []string{"a", "abc", "ad", "abcd"}, truths)
 }

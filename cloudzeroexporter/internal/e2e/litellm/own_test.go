@@ -39,7 +39,7 @@ func newOwn(t *testing.T, cfg anycosttest.Config) *own {
 	t.Cleanup(server.Close)
 	log := logFile(t, "LiteLLM's own integration")
 	cmd := exec.CommandContext(t.Context(), python(t, newest), "testdata/cloudzero.py", server.URL)
-	cmd.Env = append(os.Environ(), "CLOUDZERO_API_KEY="+apiKey, "CLOUDZERO_CONNECTION_ID="+connectionID,
+	cmd.Env = append(neutral(os.Environ()), "CLOUDZERO_API_KEY="+apiKey, "CLOUDZERO_CONNECTION_ID="+connectionID,
 		"LITELLM_LOCAL_MODEL_COST_MAP=True", "PYTHONDONTWRITEBYTECODE=1", "NO_PROXY=*")
 	cmd.Stderr = log
 	in, err := cmd.StdinPipe()

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -39,7 +41,7 @@ func newWorld(t *testing.T, release string, env ...string) *world {
 		t: t, release: release, provider: server.URL, address: free(t), log: logFile(t, "LiteLLM "+release),
 		truth: filepath.Join(t.TempDir(), "truth.jsonl"), exports: filepath.Join(t.TempDir(), "exports.jsonl"),
 	}
-	w.env = append(os.Environ(),
+	w.env = append(neutral(os.Environ()),
 		"PYTHONPATH="+hooks, "PYTHONDONTWRITEBYTECODE=1", "TRUTH="+w.truth, "EXPORTS="+w.exports,
 		"UPSTREAM="+server.URL, "UPSTREAM_V1="+server.URL+"/v1",
 		"LITELLM_LOCAL_MODEL_COST_MAP=True", // the prices that the release ships, not those of today's download
@@ -51,6 +53,15 @@ func newWorld(t *testing.T, release string, env ...string) *world {
 	}
 	w.env = append(w.env, env...)
 	return w
+}
+
+// neutral is an environment without what LiteLLM, its OpenTelemetry and its
+// providers' clients would take from the one of who runs the tests.
+func neutral(env []string) []string {
+	return slices.DeleteFunc(env, func(variable string) bool {
+		return slices.ContainsFunc([]string{"LITELLM_", "USE_OTEL_", "OTEL_", "OPENAI_", "AZURE_", "ANTHROPIC_", "CLOUDZERO_"},
+			func(prefix string) bool { return strings.HasPrefix(variable, prefix) })
+	})
 }
 
 // proxy is a running LiteLLM proxy.
