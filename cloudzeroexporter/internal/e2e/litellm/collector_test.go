@@ -111,6 +111,10 @@ type dialect struct {
 var (
 	second = dialect{"v2", []string{"LITELLM_OTEL_V2=true"}}
 	first  = dialect{"v1 with a request span", []string{"USE_OTEL_LITELLM_REQUEST_SPAN=true"}}
+
+	// Both can leave out the names of before.
+	secondOnly   = dialect{"v2 without old names", append([]string{"LITELLM_OTEL_LEGACY_COMPAT=false"}, second.env...)}
+	firstSemconv = dialect{"v1 with semantic conventions", append([]string{"OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental"}, first.env...)}
 )
 
 // overHTTP and overGRPC point LiteLLM at a collector.

@@ -24,6 +24,8 @@ func TestWhatTheProxyComputedIsBilled(t *testing.T) {
 		{newest, first, "http", true},
 		{newest, second, "grpc", false},
 		{newest, first, "grpc", false},
+		{newest, secondOnly, "http", false},
+		{newest, firstSemconv, "http", false},
 		{older, first, "http", false},
 		{older, first, "grpc", false},
 		{oldest, first, "http", false},
