@@ -27,9 +27,9 @@ const (
 	// idleAfter is how long an hour's contents stay in memory unused.
 	idleAfter = 15 * time.Minute
 	// commitEvery is the least time between the beginnings of two commits. A
-	// commit takes some 25 µs and what it writes; so many one-span requests cost
-	// no more than 1000 of them in a second, and those who wait share them.
-	commitEvery = time.Millisecond
+	// commit takes some 25 µs and what it writes; so many small requests cost no
+	// more than 500 of them in a second, and those who wait share them.
+	commitEvery = 2 * time.Millisecond
 	// maxUncommitted bounds the calls that memory has and the storage has not.
 	maxUncommitted = 200_000
 )
