@@ -33,23 +33,37 @@ func (l *Ledger) maintain(ctx context.Context) {
 //
 // The operations are in such an order that a storage that applies only the
 // first ones leaves books that read the same: what is new comes before the head
-// that names it, and what the head no longer names goes after it.
+// that names it, and what the head no longer names goes after it. What no commit
+// has yet goes first, as a journal entry of its own: the hours contain it, and
+// would without the entry that says what is in them.
 func (l *Ledger) save(ctx context.Context) {
 	now := time.Now()
 	if now.Sub(l.tried) < maintainEvery && l.tried.After(l.saved) {
 		return // it has just failed
 	}
 	l.tried = now
+	number := l.journal
 	l.mu.Lock()
+	if !l.writtenLocked() {
+		l.journal++
+	}
 	c := l.checkpointLocked(now)
+	d := l.departLocked()
 	l.mu.Unlock()
-	ops, err := c.operations()
+	ops, err := c.operations(number, d)
 	if err == nil {
 		err = l.store.client.Batch(ctx, ops...)
 	}
+	if d != nil {
+		l.opts.Committed(time.Since(now), err)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if d != nil {
+		l.arriveLocked(d, err)
+	}
 	if err != nil {
+		l.journal = number
 		l.undoLocked(c)
 		l.opts.Logger.Error("A checkpoint failed; the journal keeps all that it holds, and it is tried again", zap.Error(err))
 		return
@@ -125,9 +139,13 @@ func (h *hour) save() savedHour {
 	return s
 }
 
-// operations are the checkpoint's, in the order that save needs.
-func (c *checkpoint) operations() ([]*storage.Operation, error) {
+// operations are the checkpoint's, in the order that save needs, after the entry
+// of that number of what departs with it, if something does.
+func (c *checkpoint) operations(number uint64, d *departure) ([]*storage.Operation, error) {
 	var w writes
+	if d != nil {
+		w.set(journalKey(number), d.entry)
+	}
 	for i := range c.hours {
 		h := &c.hours[i]
 		if len(h.unsaved) > 0 {
