@@ -42,15 +42,11 @@ func (l *Ledger) save(ctx context.Context) {
 		return // it has just failed
 	}
 	l.tried = now
-	number := l.journal
 	l.mu.Lock()
-	if !l.writtenLocked() {
-		l.journal++
-	}
 	c := l.checkpointLocked(now)
 	d := l.departLocked()
 	l.mu.Unlock()
-	ops, err := c.operations(number, d)
+	ops, err := c.operations(d)
 	if err == nil {
 		err = l.store.client.Batch(ctx, ops...)
 	}
@@ -63,12 +59,14 @@ func (l *Ledger) save(ctx context.Context) {
 		l.arriveLocked(d, err)
 	}
 	if err != nil {
-		l.journal = number
 		l.undoLocked(c)
 		l.opts.Logger.Error("A checkpoint failed; the journal keeps all that it holds, and it is tried again", zap.Error(err))
 		return
 	}
 	l.checkpoint, l.unsaved, l.saved, l.seriesHead = l.journal, 0, now, c.series.head
+	if d != nil {
+		l.journal++ // read again at a start, and deleted by the next checkpoint
+	}
 	for _, g := range c.gone {
 		l.opts.Logger.Info("An hour is older than the retention and has left the books",
 			zap.Stringer("hour", g.Hour), zap.Stringer("cost", g.Totals.Cost))
@@ -140,11 +138,13 @@ func (h *hour) save() savedHour {
 }
 
 // operations are the checkpoint's, in the order that save needs, after the entry
-// of that number of what departs with it, if something does.
-func (c *checkpoint) operations(number uint64, d *departure) ([]*storage.Operation, error) {
+// of what departs with it, if something does. That entry is not among those that
+// the checkpoint makes superfluous: when its answer is an error, nobody knows
+// whether it was written, and the same number is used again.
+func (c *checkpoint) operations(d *departure) ([]*storage.Operation, error) {
 	var w writes
 	if d != nil {
-		w.set(journalKey(number), d.entry)
+		w.set(journalKey(c.journal[1]), d.entry)
 	}
 	for i := range c.hours {
 		h := &c.hours[i]
