@@ -49,7 +49,9 @@ func (l *Ledger) rest(now time.Time) (piecemeal bool) {
 //
 // The operations are in such an order that a storage that applies only the
 // first ones leaves books that read the same: what is new comes before the head
-// that names it, and what the head no longer names goes after it.
+// that names it, and what the head no longer names goes after it. What no commit
+// has yet goes first, as a journal entry of its own: the hours contain it, and
+// would without the entry that says what is in them.
 func (l *Ledger) save(ctx context.Context) {
 	now := time.Now()
 	if now.Sub(l.tried) < maintainEvery && l.tried.After(l.saved) {
@@ -58,19 +60,29 @@ func (l *Ledger) save(ctx context.Context) {
 	l.tried = now
 	l.mu.Lock()
 	c := l.checkpointLocked(now)
+	d := l.departLocked()
 	l.mu.Unlock()
-	ops, err := c.operations()
+	ops, err := c.operations(d)
 	if err == nil {
 		err = l.store.client.Batch(ctx, ops...)
 	}
+	if d != nil {
+		l.opts.Committed(time.Since(now), err)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if d != nil {
+		l.arriveLocked(d, err)
+	}
 	if err != nil {
 		l.undoLocked(c)
 		l.opts.Logger.Error("A checkpoint failed; the journal keeps all that it holds, and it is tried again", zap.Error(err))
 		return
 	}
 	l.checkpoint, l.unsaved, l.saved, l.seriesHead = l.journal, 0, now, c.series.head
+	if d != nil {
+		l.journal++ // read again at a start, and deleted by the next checkpoint
+	}
 	for _, g := range c.gone {
 		l.opts.Logger.Info("An hour is older than the retention and has left the books",
 			zap.Stringer("hour", g.Hour), zap.Stringer("cost", g.Totals.Cost))
@@ -150,9 +162,15 @@ func (h *hour) save() savedHour {
 	return s
 }
 
-// operations are the checkpoint's, in the order that save needs.
-func (c *checkpoint) operations() ([]*storage.Operation, error) {
+// operations are the checkpoint's, in the order that save needs, after the entry
+// of what departs with it, if something does. That entry is not among those that
+// the checkpoint makes superfluous: when its answer is an error, nobody knows
+// whether it was written, and the same number is used again.
+func (c *checkpoint) operations(d *departure) ([]*storage.Operation, error) {
 	var w writes
+	if d != nil {
+		w.set(journalKey(c.journal[1]), d.entry)
+	}
 	for i := range c.hours {
 		h := &c.hours[i]
 		if len(h.seen) > 0 {
