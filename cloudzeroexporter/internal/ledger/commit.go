@@ -178,7 +178,7 @@ func (l *Ledger) flush(ctx context.Context) {
 // departure is a flight that has departed, and what it takes along.
 type departure struct {
 	*flight
-	entry  entry
+	entry  writtenEntry
 	taken  pending
 	series []uint64
 }
