@@ -111,6 +111,7 @@ func (e *cloudzeroExporter) start(ctx context.Context, host component.Host) erro
 		Metrics:     e.source == sourceMetrics,
 		SeriesLimit: e.cfg.Limits.Series,
 		SkipEarlier: e.cfg.Metrics.Earlier == earlierSkip,
+		CommitEvery: e.commitEvery(),
 		Logger:      log,
 		Committed: func(took time.Duration, err error) {
 			e.health.set("storage", err)
@@ -147,6 +148,16 @@ func (e *cloudzeroExporter) start(ctx context.Context, host component.Host) erro
 	}
 	e.greet(log)
 	return nil
+}
+
+// commitEvery bounds what commits cost. One takes a file_storage some 25 µs, and
+// time for what it writes; so many small requests cost no more than 500 of them
+// in a second.
+func (e *cloudzeroExporter) commitEvery() time.Duration {
+	if e.cfg.Storage == nil {
+		return 0 // memory takes no time
+	}
+	return 2 * time.Millisecond
 }
 
 // greet says at start what an operator may not have meant.

@@ -138,7 +138,7 @@ func (l *Ledger) write() {
 
 // pace waits until the next commit may begin, or until the end.
 func (l *Ledger) pace() {
-	wait := commitEvery - time.Since(l.flushed)
+	wait := l.opts.CommitEvery - time.Since(l.flushed)
 	if wait <= 0 {
 		return
 	}
