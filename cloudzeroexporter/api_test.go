@@ -195,6 +195,7 @@ func TestTheBooksCanBeRead(t *testing.T) {
 		month := answer["months"].([]any)[0].(map[string]any)
 		assert.Equal(t, map[string]any{
 			"month": "2026-11", "read": "7.875", "posted": "1.5", "waiting": "6.375", "held": "0", "folded_rows": 0.0,
+			"unpriced_requests": 0.0, "unpriced_tokens": 0.0,
 		}, month)
 		assert.Equal(t, "0", answer["rejected"])
 

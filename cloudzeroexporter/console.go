@@ -1,6 +1,7 @@
 package cloudzeroexporter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,10 @@ import (
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.uber.org/zap"
 
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/console"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/setup"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/shipper"
 )
 
 // consoleGrace is how long a shutdown waits for requests that are under way.
@@ -26,9 +30,9 @@ type consoleServer struct {
 
 func startConsole(ctx context.Context, host component.Host, e *cloudzeroExporter) (*consoleServer, error) {
 	cfg := e.cfg.Console.Get()
-	handler := console.Handler(e.shipper, console.Options{
+	handler := console.Handler(console.Options{
+		Current:  e.exports,
 		Format:   e.format,
-		Settings: e.consoleSettings(),
 		Token:    string(cfg.Token),
 		Loopback: console.IsLoopback(cfg.HTTP.NetAddr.Endpoint),
 		Logger:   e.set.Logger,
@@ -52,15 +56,59 @@ func startConsole(ctx context.Context, host component.Host, e *cloudzeroExporter
 	return c, nil
 }
 
-func (e *cloudzeroExporter) consoleSettings() console.Settings {
-	zone, err := time.LoadLocation(e.cfg.Timezone)
-	if err != nil {
-		zone = time.UTC // the configuration was validated
-	}
-	return console.Settings{
-		APIKey: string(e.cfg.APIKey), ConnectionID: e.cfg.ConnectionID, DryRun: e.cfg.DryRun, Timezone: zone,
-	}
+// exports is the exporter as the console sees it, with the connection that is set
+// up at the time.
+type exports struct {
+	*shipper.Shipper
+	connection connection
+	exporter   *cloudzeroExporter
 }
+
+var _ console.Exports = (*exports)(nil)
+
+func (e *cloudzeroExporter) exports() console.Exports {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.view
+}
+
+// viewOf is what the console sees of a connection. It is the same as long as the
+// connection is, so that what was added up of its books can be remembered.
+func (e *cloudzeroExporter) viewOf(c connection) *exports { return &exports{c.shipper, c, e} }
+
+// Settings implements [console.Exports].
+func (v *exports) Settings() console.Settings {
+	cfg, c := v.exporter.cfg, v.connection
+	s := console.Settings{
+		Credentials: c.credentials, Source: console.Configured, DryRun: cfg.DryRun,
+		Changeable: v.exporter.changeable() == nil, Problem: c.problem, Others: c.others,
+	}
+	switch {
+	case c.credentials.ConnectionID == "":
+		s.Source = console.Nowhere
+	case cfg.ConnectionID == "":
+		s.Source = console.GivenHere
+	}
+	var err error
+	if s.Timezone, err = time.LoadLocation(cmp.Or(c.credentials.Timezone, cfg.Timezone)); err != nil {
+		s.Timezone = time.UTC // both were checked
+	}
+	return s
+}
+
+// SetUp implements [console.Exports].
+func (v *exports) SetUp(ctx context.Context, c setup.Credentials) (billing.Amount, error) {
+	return v.exporter.SetUp(ctx, c)
+}
+
+// Forget implements [console.Exports].
+func (v *exports) Forget(ctx context.Context) error { return v.exporter.Forget(ctx) }
+
+// Outcomes implements [console.Exports].
+func (v *exports) Outcomes() [billing.Outcomes]console.Outcome { return v.exporter.telemetry.tally() }
+
+// Warnings implements [console.Exports].
+func (*exports) Warnings() []console.Warning { return nil }
 
 func (c *consoleServer) shutdown(ctx context.Context) error {
 	graceful, cancel := context.WithTimeout(ctx, consoleGrace)

@@ -223,7 +223,8 @@ func TestRoomsImportOnlyWhatIsBeforeThem(t *testing.T) {
 		"ledger":  "billing usage cbf",
 		"anycost": "billing",
 		"shipper": "billing usage cbf ledger anycost",
-		"console": "billing usage cbf ledger anycost shipper",
+		"setup":   "",
+		"console": "billing usage cbf ledger anycost shipper setup",
 	} {
 		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", internal+room).Output()
 		require.NoError(t, err)

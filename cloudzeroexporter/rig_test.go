@@ -208,7 +208,7 @@ func (r *rig) askAs(method, path, body string) (status int, text string) {
 	r.t.Helper()
 	w := httptest.NewRecorder()
 	request := httptest.NewRequest(method, "http://localhost"+path, strings.NewReader(body))
-	console.Handler(r.last.shipper, console.Options{Logger: r.set.Logger, Format: r.last.format, Settings: r.last.consoleSettings()}).ServeHTTP(w, request)
+	console.Handler(console.Options{Current: r.last.exports, Logger: r.set.Logger, Format: r.last.format}).ServeHTTP(w, request)
 	return w.Code, w.Body.String()
 }
 

@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,15 +18,15 @@ func TestThePageLoadsNothingFromElsewhere(t *testing.T) {
 	require.Equal(t, http.StatusOK, w.Code)
 	assert.Contains(t, w.Header().Get("Content-Security-Policy"), "default-src 'none'")
 	assert.NotContains(t, w.Body.String(), "//", "no address of another site")
-	for _, file := range []string{"/web/page.css", "/web/page.js"} {
+	for _, file := range []string{"/static/page.css", "/static/page.js", "/static/chart.js", "/static/uplot/uPlot.iife.min.js", "/static/uplot/LICENSE"} {
 		assert.Equal(t, http.StatusOK, ask(&exports{}, Options{Loopback: true}, http.MethodGet, file, "", nil).Code)
 	}
-	assert.Equal(t, http.StatusNotFound, ask(&exports{}, Options{Loopback: true}, http.MethodGet, "/web/page.html", "", nil).Code)
+	assert.Equal(t, http.StatusNotFound, ask(&exports{}, Options{Loopback: true}, http.MethodGet, "/static/page.html", "", nil).Code)
 }
 
 func TestLoggingIn(t *testing.T) {
 	t.Parallel()
-	h := Handler(&exports{}, Options{Token: "secret", Logger: zap.NewNop(), Settings: Settings{Timezone: time.UTC}})
+	h := Handler(Options{Token: "secret", Logger: zap.NewNop(), Current: func() Exports { return &exports{} }})
 	do := func(r *http.Request) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
