@@ -1,9 +1,10 @@
 # `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint fmt generate generate-check tidy-check fuzz torture soak bench golden clean
+.PHONY: help build run test browser-test screenshots lint fmt generate generate-check tidy-check fuzz torture soak bench golden clean
 
 TOOL   := go tool -modfile=$(CURDIR)/internal/tools/go.mod
 BINARY := $(CURDIR)/build/otelcol-cloudzero
+BROWSER_TEST := cloudzeroexporter/internal/browsertest
 FUZZTIME ?= 30s
 TORTURE  ?= 3600
 
@@ -19,8 +20,15 @@ run: build ## run it: with CLOUDZERO_API_KEY and CLOUDZERO_CONNECTION_ID for rea
 test: build ## run all tests, those against the built distribution included
 	OTELCOL_CLOUDZERO=$(BINARY) $(TOOL) gotestsum --format pkgname -- -race -timeout 15m ./...
 
+browser-test: build ## open the console of the built distribution in a headless Chromium
+	cd $(BROWSER_TEST) && OTELCOL_CLOUDZERO=$(BINARY) go test -timeout 10m ./...
+
+screenshots: build ## take the pictures of the console that the documentation shows
+	cd $(BROWSER_TEST) && SCREENSHOTS=$(CURDIR)/docs/console OTELCOL_CLOUDZERO=$(BINARY) go test -run TestScreenshots ./...
+
 lint: ## look for mistakes
 	$(TOOL) golangci-lint run ./...
+	cd $(BROWSER_TEST) && go tool -modfile=$(CURDIR)/internal/tools/go.mod golangci-lint run ./...
 
 fmt: ## format the code
 	$(TOOL) gofumpt -w cloudzeroexporter
@@ -35,6 +43,7 @@ generate-check: generate ## fail when the committed files are not the generated 
 tidy-check: ## fail when go.mod is not tidy
 	go mod tidy -diff
 	cd internal/tools && go mod tidy -diff
+	cd $(BROWSER_TEST) && go mod tidy -diff
 
 fuzz: ## fuzz every target for FUZZTIME
 	go test -run '^$$' -fuzz '^FuzzParseAmount$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/billing

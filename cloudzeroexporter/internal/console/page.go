@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -24,11 +25,11 @@ var templateFiles embed.FS
 //go:embed static
 var static embed.FS
 
-var templates = template.Must(template.New("").Funcs(template.FuncMap{"name": displayName}).ParseFS(templateFiles, "web/*.html"))
+var templates = template.Must(template.New("").Funcs(template.FuncMap{"name": displayName, "capital": capital}).ParseFS(templateFiles, "web/*.html"))
 
 const (
 	// pageHours, pageRows and pageGroups are the lines of the page's tables.
-	pageHours, pageRows, pageGroups = 48, 100, 20
+	pageHours, pageRows, pageGroups = 24, 100, 20
 )
 
 // view is what the page shows.
@@ -215,6 +216,9 @@ func (v view) Link(section string, values ...any) string {
 	}
 	return "?" + q.Encode() + "#" + section
 }
+
+// capital begins a word of ours with a capital.
+func capital(word string) string { return strings.ToUpper(word[:1]) + word[1:] }
 
 // Local is the time in the zone of the page.
 func (v view) Local(at time.Time) time.Time {

@@ -26,8 +26,14 @@ const chart = {
     return sums;
   },
 
+  // color is what a variable of the style sheet comes to, in the scheme that is on.
   color(name) {
-    return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+    const probe = document.createElement("span");
+    probe.style.color = `var(${name})`;
+    document.body.append(probe);
+    const color = getComputedStyle(probe).color;
+    probe.remove();
+    return color;
   },
 
   dollars(value) {
@@ -53,8 +59,8 @@ const chart = {
       scales: { x: { time: false, range: [-0.6, data.times.length - 0.4] }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.05 : 1] } },
       axes: [
         { stroke: text, grid: { show: false }, ticks: { show: false }, space: 90, incrs: [1, 2, 3, 6, 7, 12, 24, 48, 72, 96, 168],
-          values: (_, at) => at.map((i) => data.times[i] ?? "") },
-        { stroke: text, grid: { stroke: line, width: 1 }, ticks: { show: false }, size: 64, values: (_, at) => at.map(chart.dollars) },
+          values: (_, at) => at.map((i) => (data.times[i] ?? "").slice(5)) },
+        { label: "USD", labelSize: 20, stroke: text, grid: { stroke: line, width: 1 }, ticks: { show: false }, size: 56, values: (_, at) => at.map(chart.dollars) },
       ],
       series: [
         { label: table.tHead.rows[0].cells[0].textContent, value: (_, i) => (i === null ? "" : data.times[i]) },
@@ -69,7 +75,8 @@ const chart = {
         })),
       ],
     }, [data.times.map((_, i) => i), ...order.map((i) => stacked[i])], box);
-    box.plot = plot;
+    // The legend is in the order of the table, whatever is drawn first.
+    [...plot.root.querySelectorAll(".u-series")].forEach((entry, i) => (entry.style.order = i === 0 ? 0 : data.names.length - i + 1));
   },
 
   drawAll() {
