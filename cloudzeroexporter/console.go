@@ -33,7 +33,7 @@ func startConsole(ctx context.Context, host component.Host, e *cloudzeroExporter
 	handler := console.Handler(console.Options{
 		Current:  e.exports,
 		Format:   e.format,
-		Token:    string(cfg.Token),
+		Token:    e.token,
 		Loopback: console.IsLoopback(cfg.HTTP.NetAddr.Endpoint),
 		Logger:   e.set.Logger,
 	})

@@ -28,6 +28,7 @@ type cloudzeroExporter struct {
 	format    cbf.Format
 	reader    *usage.Reader
 	telemetry *telemetry
+	token     string    // of the console; "" when there is none
 	batches   sync.Pool // of *ledger.Batch
 
 	// Below is what start makes and shutdown ends.
@@ -54,8 +55,13 @@ func newExporter(set exporter.Settings, cfg *Config) (*cloudzeroExporter, error)
 	if err != nil {
 		return nil, err
 	}
+	token := ""
+	if cfg.Console.HasValue() {
+		token = string(cfg.Console.Get().Token)
+	}
 	return &cloudzeroExporter{
 		cfg:       cfg,
+		token:     token,
 		set:       set,
 		layout:    layout,
 		format:    cbf.Format{TokenTags: cfg.Rows.TokenTags},

@@ -52,6 +52,7 @@ type rig struct {
 	logs    *observer.ObservedLogs
 	metrics *componenttest.Telemetry
 	set     exporter.Settings
+	token   string             // of a console that listens nowhere
 	last    *cloudzeroExporter // the one that was started last
 	started exporter.Traces    // the same, as the collector sees it
 }
@@ -87,6 +88,7 @@ func (r *rig) start() exporter.Traces {
 	r.t.Helper()
 	own, err := newExporter(r.set, r.cfg)
 	require.NoError(r.t, err)
+	own.token = r.token
 	e, err := own.traces(r.t.Context())
 	require.NoError(r.t, err)
 	require.NoError(r.t, e.Start(r.t.Context(), r.host))

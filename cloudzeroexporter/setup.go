@@ -31,8 +31,8 @@ type setupStore struct {
 	// fixed says that the configuration has credentials.
 	fixed bool
 
-	change sync.Mutex   // held by the one change that is made at a time; guards record
-	record setup.Record // as it is in the storage
+	change chan struct{} // capacity 1; full while the one change is made that may be at a time
+	record setup.Record  // as it is in the storage; the change's own
 
 	mu     sync.Mutex         // guards everything below
 	closed bool               // no change begins any more
@@ -44,10 +44,7 @@ func (e *cloudzeroExporter) openSetup(ctx context.Context) (*setupStore, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &setupStore{client: client, fixed: e.cfg.APIKey != ""}
-	if e.cfg.Console.HasValue() {
-		s.token = string(e.cfg.Console.Get().Token)
-	}
+	s := &setupStore{client: client, change: make(chan struct{}, 1), token: e.token, fixed: e.cfg.APIKey != ""}
 	if s.record, err = setup.Load(ctx, client); err != nil {
 		return nil, errors.Join(fmt.Errorf("set-up in the storage: %w", err), client.Close(ctx))
 	}
@@ -103,8 +100,8 @@ func (s *setupStore) close() {
 		s.giveUp()
 	}
 	s.mu.Unlock()
-	s.change.Lock() // waits for its end
-	defer s.change.Unlock()
+	s.change <- struct{}{} // waits for its end
+	<-s.change
 }
 
 // shut closes the storage, once.
@@ -116,11 +113,11 @@ func (s *setupStore) shut(ctx context.Context) (err error) {
 // enter begins a change, one at a time. It does not end with the request that
 // asks for it, but with the exporter.
 func (s *setupStore) enter(ctx context.Context) (changing context.Context, leave func(), err error) {
-	s.change.Lock()
+	s.change <- struct{}{}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		s.change.Unlock()
+		<-s.change
 		return nil, nil, shipper.ErrStopped
 	}
 	changing, s.giveUp = context.WithCancel(context.WithoutCancel(ctx))
@@ -129,7 +126,7 @@ func (s *setupStore) enter(ctx context.Context) (changing context.Context, leave
 		s.giveUp()
 		s.giveUp = nil
 		s.mu.Unlock()
-		s.change.Unlock()
+		<-s.change
 	}, nil
 }
 

@@ -134,7 +134,12 @@ func (s *Shipper) Retire(ctx context.Context) error {
 	if s.cancel == nil {
 		return nil
 	}
-	_ = s.do(ctx, func(context.Context) { s.cancel() }) // Shutdown says how it ended
+	last := task{do: func(context.Context) { s.cancel() }, done: make(chan struct{})}
+	select {
+	case s.tasks <- last:
+	case <-s.done:
+	case <-ctx.Done():
+	}
 	return s.Shutdown(ctx)
 }
 
