@@ -5,14 +5,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/anycosttest"
-	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/shipper"
 )
 
 // spentThreeHours is a rig with three hours: one posted, one due, one open.
@@ -153,26 +151,6 @@ func TestBadRequestsAreNamed(t *testing.T) {
 		}
 		status, _ := r.api(http.MethodGet, "/cloudzero/hours/2020-01-01T00:00:00Z/rows", "")
 		assert.Equal(t, http.StatusNotFound, status)
-	})
-}
-
-func TestASecondExportIsToldOfTheFirst(t *testing.T) {
-	t.Parallel()
-	inBubble(t, func(t *testing.T, r *rig) {
-		spentThreeHours(t, r)
-		r.anycost.Fail(anycosttest.Fault{Method: http.MethodPost, Delay: 30 * time.Second})
-		first := make(chan error)
-		go func() {
-			_, err := r.last.shipper.Export(t.Context(), shipper.Request{})
-			first <- err
-		}()
-		synctest.Wait()
-		status, answer := r.api(http.MethodPost, "/cloudzero/export", "{}")
-		assert.Equal(t, http.StatusConflict, status)
-		assert.Contains(t, answer["detail"].(map[string]any)["error"], "an export is running already")
-		require.NoError(t, <-first)
-		status, _ = r.api(http.MethodPost, "/cloudzero/export", "{}")
-		assert.Equal(t, http.StatusOK, status)
 	})
 }
 

@@ -66,14 +66,14 @@ func TestWhoseBooks(t *testing.T) {
 		owner  string
 		owners map[string]string
 	}{
-		"a connection of the configuration":         {Record{}.With("x", false), "books_x", "x", map[string]string{"x": "books_x"}},
-		"the first one gets what came before":       {x, FirstBooks, "x", map[string]string{"x": FirstBooks}},
-		"another one, before anything was posted":   {x.With("y", true), FirstBooks, "y", map[string]string{"y": FirstBooks}},
-		"another one, after something was posted":   {posted, "books_y", "y", map[string]string{"x": FirstBooks, "y": "books_y"}},
-		"and back":                                  {posted.With("x", false), FirstBooks, "x", map[string]string{"x": FirstBooks, "y": "books_y"}},
+		"a connection of the configuration":       {Record{}.With("x", false), "books_x", "x", map[string]string{"x": "books_x"}},
+		"the first one gets what came before":     {x, FirstBooks, "x", map[string]string{"x": FirstBooks}},
+		"another one, before anything was posted": {x.With("y", true), FirstBooks, "y", map[string]string{"y": FirstBooks}},
+		"another one, after something was posted": {posted, "books_y", "y", map[string]string{"x": FirstBooks, "y": "books_y"}},
+		"and back": {posted.With("x", false), FirstBooks, "x", map[string]string{"x": FirstBooks, "y": "books_y"}},
 		"back to what is its own, whatever is free": {posted.With("x", true), FirstBooks, "x", map[string]string{"x": FirstBooks, "y": "books_y"}},
-		"the same one":                              {x.With("x", true), FirstBooks, "x", map[string]string{"x": FirstBooks}},
-		"none any more":                             {x.Without(), FirstBooks, "x", map[string]string{"x": FirstBooks}},
+		"the same one":  {x.With("x", true), FirstBooks, "x", map[string]string{"x": FirstBooks}},
+		"none any more": {x.Without(), FirstBooks, "x", map[string]string{"x": FirstBooks}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
