@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -21,11 +22,11 @@ import (
 // consoleGrace is how long a shutdown waits for requests that are under way.
 const consoleGrace = 5 * time.Second
 
-// consoleServer serves the console until shutdown. Its goroutine ends with the
-// server.
+// consoleServer serves the console until shutdown. Its goroutines end with it.
 type consoleServer struct {
 	server *http.Server
-	done   chan struct{}
+	cool   context.CancelFunc // ends the warming
+	ended  sync.WaitGroup
 }
 
 func startConsole(ctx context.Context, host component.Host, e *cloudzeroExporter) (*consoleServer, error) {
@@ -45,13 +46,15 @@ func startConsole(ctx context.Context, host component.Host, e *cloudzeroExporter
 	if err != nil {
 		return nil, fmt.Errorf("console: %w", err)
 	}
-	c := &consoleServer{server: server, done: make(chan struct{})}
-	go func() {
-		defer close(c.done)
+	c := &consoleServer{server: server}
+	warming, cool := context.WithCancel(context.WithoutCancel(ctx))
+	c.cool = cool
+	c.ended.Go(func() { handler.Warm(warming) })
+	c.ended.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			componentstatus.ReportStatus(host, componentstatus.NewFatalErrorEvent(fmt.Errorf("console: %w", err)))
 		}
-	}()
+	})
 	e.set.Logger.Info("The console listens", zap.Stringer("address", listener.Addr()))
 	return c, nil
 }
@@ -111,12 +114,13 @@ func (v *exports) Outcomes() [billing.Outcomes]console.Outcome { return v.export
 func (*exports) Warnings() []console.Warning { return nil }
 
 func (c *consoleServer) shutdown(ctx context.Context) error {
+	c.cool()
 	graceful, cancel := context.WithTimeout(ctx, consoleGrace)
 	defer cancel()
 	err := c.server.Shutdown(graceful)
 	if err != nil {
 		err = c.server.Close() // an export that waits for AnyCost is answered no more
 	}
-	<-c.done
+	c.ended.Wait()
 	return err
 }

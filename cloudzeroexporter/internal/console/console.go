@@ -82,6 +82,27 @@ type Options struct {
 // maxBodyBytes bounds a request's body, whatever the server allows.
 const maxBodyBytes = 64 << 10
 
+// Console serves the page and the API.
+type Console struct {
+	*console
+	handler http.Handler
+}
+
+// ServeHTTP implements [http.Handler].
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.handler.ServeHTTP(w, r) }
+
+// Warm adds up all hours of the books, until ctx ends, so that nobody who looks at
+// them later has to wait for it.
+func (c *Console) Warm(ctx context.Context) {
+	e := c.Current()
+	for _, h := range e.Hours() {
+		if ctx.Err() != nil {
+			return
+		}
+		_, _ = c.sums.hour(ctx, e, h) // who looks at it is told
+	}
+}
+
 // console is what all requests share.
 type console struct {
 	Options
@@ -92,8 +113,8 @@ type console struct {
 // a [*refusal], or else an internal one.
 type answer func(e Exports, r *http.Request) (any, error)
 
-// Handler serves the console.
-func Handler(opts Options) http.Handler {
+// Handler returns the console.
+func Handler(opts Options) *Console {
 	c := &console{Options: opts, sums: newSums()}
 	mux := http.NewServeMux()
 	for path, methods := range map[string]map[string]http.Handler{
@@ -126,7 +147,8 @@ func Handler(opts Options) http.Handler {
 	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		c.fail(w, http.StatusForbidden, "requests from other sites are refused")
 	}))
-	return guarded(c.onlyOwnHost(sameOrigin.Handler(http.MaxBytesHandler(newSession(c).only(mux), maxBodyBytes))))
+	bounded := http.MaxBytesHandler(newSession(c).only(mux), maxBodyBytes)
+	return &Console{c, guarded(c.onlyOwnHost(sameOrigin.Handler(bounded)))}
 }
 
 // guarded forbids browsers everything that the console does not do.
