@@ -11,7 +11,8 @@ import (
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
 )
 
-// maxDryRun is the most rows that a dry run lists, as LiteLLM's does.
+// maxDryRun is the most rows that a dry run lists, as LiteLLM's does; without a
+// limit it is a page of them.
 const maxDryRun = 10_000
 
 // dryRunData is the data in a dry run's answer.
@@ -70,7 +71,7 @@ func (c *console) dryRun(e Exports, r *http.Request) (any, error) {
 		return nil, badRequest(err)
 	}
 	// The limit cuts the lists, never the summary.
-	list := span{body.Offset, maxDryRun}
+	list := span{body.Offset, maxPage}
 	if chosen.Limit > 0 {
 		list.limit = min(chosen.Limit, maxDryRun)
 	}
