@@ -1,12 +1,13 @@
 # `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build run test browser-test screenshots lint fmt generate generate-check tidy-check fuzz torture soak bench golden clean
+.PHONY: help build run test browser-test screenshots lint fmt generate generate-check tidy-check fuzz torture soak bench bench-litellm bench-smoke build-bench golden clean
 
 TOOL   := go tool -modfile=$(CURDIR)/internal/tools/go.mod
 BINARY := $(CURDIR)/build/otelcol-cloudzero
 BROWSER_TEST := cloudzeroexporter/internal/browsertest
 FUZZTIME ?= 30s
 TORTURE  ?= 3600
+BENCH    := cloudzeroexporter/cmd/bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
@@ -19,6 +20,7 @@ run: build ## run it: with CLOUDZERO_API_KEY and CLOUDZERO_CONNECTION_ID for rea
 
 test: build ## run all tests, those against the built distribution included
 	OTELCOL_CLOUDZERO=$(BINARY) $(TOOL) gotestsum --format pkgname -- -race -timeout 15m ./...
+	go test -C $(BENCH) -race ./...
 
 browser-test: build ## open the console of the built distribution in a headless Chromium
 	cd $(BROWSER_TEST) && OTELCOL_CLOUDZERO=$(BINARY) go test -timeout 10m ./...
@@ -28,7 +30,8 @@ screenshots: build ## take the pictures of the console that the documentation sh
 
 lint: ## look for mistakes
 	$(TOOL) golangci-lint run ./...
-	cd $(BROWSER_TEST) && go tool -modfile=$(CURDIR)/internal/tools/go.mod golangci-lint run ./...
+	cd $(BROWSER_TEST) && $(TOOL) golangci-lint run ./...
+	cd $(BENCH) && $(TOOL) golangci-lint run ./...
 
 fmt: ## format the code
 	$(TOOL) gofumpt -w cloudzeroexporter
@@ -44,10 +47,12 @@ tidy-check: ## fail when go.mod is not tidy
 	go mod tidy -diff
 	cd internal/tools && go mod tidy -diff
 	cd $(BROWSER_TEST) && go mod tidy -diff
+	cd $(BENCH) && go mod tidy -diff
 
 fuzz: ## fuzz every target for FUZZTIME
 	go test -run '^$$' -fuzz '^FuzzParseAmount$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/billing
 	go test -run '^$$' -fuzz '^FuzzRead$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/usage
+	go test -run '^$$' -fuzz '^FuzzReadMetrics$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/usage
 	go test -run '^$$' -fuzz '^FuzzKey$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/cbf
 	go test -run '^$$' -fuzz '^FuzzReplay$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/ledger
 
@@ -59,8 +64,19 @@ torture: ## do random bad things for TORTURE seconds, and compare with a model
 soak: ## live through a simulated month and print what it takes
 	SOAK=1 go test -run TestSoak -v -timeout 1h ./cloudzeroexporter
 
-bench: ## what a span costs
-	go test -run '^$$' -bench . -benchmem ./cloudzeroexporter/...
+bench: build build-bench ## measure the whole collector beside others, and write docs/benchmarks.md
+	build/bench -out docs/benchmarks.md $(BENCH_FLAGS)
+
+bench-litellm: build build-bench ## measure LiteLLM's own exporter beside ours; it comes from PyPI
+	test -x build/litellm/bin/python || python3 -m venv build/litellm
+	build/litellm/bin/pip install --quiet --disable-pip-version-check -r $(BENCH)/litellm/requirements.txt
+	build/bench -only litellm -out docs/benchmarks.md $(BENCH_FLAGS)
+
+bench-smoke: build build-bench ## send a little of everything and check that all of it was billed
+	build/bench -only smoke
+
+build-bench:
+	go build -C $(BENCH) -o $(CURDIR)/build/bench .
 
 golden: ## rewrite the golden rows; look at the diff before you commit it
 	go test ./cloudzeroexporter -run TestGolden -update

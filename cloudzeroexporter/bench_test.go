@@ -2,107 +2,194 @@ package cloudzeroexporter
 
 import (
 	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/exportertest"
-	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/captures"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/metadata"
 )
 
-// BenchmarkConsume sends batches of real captured calls: through OTLP decoding,
-// through an exporter that does nothing, and through this one, with new calls
-// each time and with calls that it knows. The storage is memory; a file adds its
-// own, see docs/format.md.
+// These benchmarks are of the exporter as a whole, with the books in memory.
+// cmd/bench has those with file_storage and those of the whole collector.
+
+// dialects are the captures whose spans are sent.
+var dialects = []struct{ name, capture string }{{"v2", "1.106.2-v2"}, {"v1", "1.106.2-v1-request-span"}}
+
+// BenchmarkConsume sends requests of 1000 spans: through OTLP decoding, through
+// an exporter that does nothing, and through this one.
 func BenchmarkConsume(b *testing.B) {
-	for _, name := range []string{"1.106.2-v2", "1.92.2-request-span"} {
-		batch := callsOf(b, name, 1000)
-		encoded, err := ptraceotlp.NewExportRequestFromTraces(batch).MarshalProto()
-		require.NoError(b, err)
-		b.Run(name+"/decode", func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				request := ptraceotlp.NewExportRequest()
-				require.NoError(b, request.UnmarshalProto(encoded))
-			}
-			perSpan(b, batch)
+	for _, d := range dialects {
+		calls := batchOf(b, d.capture, captures.BatchConfig{Spans: 1000})
+		b.Run(d.name+"/decode", func(b *testing.B) {
+			encoded, err := ptraceotlp.NewExportRequestFromTraces(calls.Traces).MarshalProto()
+			require.NoError(b, err)
+			perSpan(b, calls, func(ptrace.Traces) error { return ptraceotlp.NewExportRequest().UnmarshalProto(encoded) })
 		})
-		b.Run(name+"/nop", func(b *testing.B) {
+		b.Run(d.name+"/nop", func(b *testing.B) {
 			nop, err := exportertest.NewNopFactory().CreateTraces(b.Context(), exportertest.NewNopSettings(exportertest.NopType), nil)
 			require.NoError(b, err)
-			b.ReportAllocs()
-			for b.Loop() {
-				require.NoError(b, nop.ConsumeTraces(b.Context(), batch))
-			}
-			perSpan(b, batch)
+			perSpan(b, calls, func(td ptrace.Traces) error { return nop.ConsumeTraces(b.Context(), td) })
 		})
-		b.Run(name+"/cloudzero, new calls", func(b *testing.B) { benchmarkConsume(b, batch, true) })
-		b.Run(name+"/cloudzero, known calls", func(b *testing.B) { benchmarkConsume(b, batch, false) })
+		b.Run(d.name+"/new calls", func(b *testing.B) { benchmarkNew(b, calls) })
+		b.Run(d.name+"/known calls", func(b *testing.B) {
+			e := startBench(b)
+			perSpan(b, calls, func(td ptrace.Traces) error { return e.ConsumeTraces(b.Context(), td) })
+		})
+		b.Run(d.name+"/mixed, 90 % no calls", func(b *testing.B) {
+			benchmarkNew(b, batchOf(b, d.capture, captures.BatchConfig{Spans: 1000, Others: 0.9}))
+		})
+		b.Run(d.name+"/no calls", func(b *testing.B) {
+			benchmarkNew(b, batchOf(b, d.capture, captures.BatchConfig{Spans: 1000, Others: 1}))
+		})
 	}
 }
 
-func benchmarkConsume(b *testing.B, batch ptrace.Traces, fresh bool) {
-	cfg := createDefaultConfig().(*Config)
-	cfg.DryRun, cfg.Retention = true, 100*365*24*cfg.Export.Interval
-	e, err := NewFactory().CreateTraces(b.Context(), exportertest.NewNopSettings(metadata.Type), cfg)
-	require.NoError(b, err)
-	require.NoError(b, e.Start(b.Context(), componenttest.NewNopHost()))
-	defer func() { require.NoError(b, e.Shutdown(context.Background())) }()
-	b.ReportAllocs()
-	for b.Loop() {
-		if fresh {
-			renew(batch)
+// BenchmarkRows sends calls of more and more users, each of which has rows of
+// its own.
+func BenchmarkRows(b *testing.B) {
+	for _, d := range dialects {
+		for _, users := range []int{1, 100, 10_000, 100_000} {
+			b.Run(fmt.Sprintf("%s/users=%d", d.name, users), func(b *testing.B) {
+				benchmarkNew(b, batchOf(b, d.capture, captures.BatchConfig{Spans: 1000, Users: users}))
+			})
 		}
-		require.NoError(b, e.ConsumeTraces(b.Context(), batch))
 	}
-	perSpan(b, batch)
 }
 
-func perSpan(b *testing.B, batch ptrace.Traces) {
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(batch.SpanCount()), "ns/span")
+// BenchmarkPastHours sends calls of one hour to books that have more and more
+// other hours.
+func BenchmarkPastHours(b *testing.B) {
+	for _, d := range dialects {
+		for _, hours := range []int{0, 80, 800} {
+			b.Run(fmt.Sprintf("%s/hours=%d", d.name, hours), func(b *testing.B) {
+				e := startBench(b)
+				var counter atomic.Uint64
+				batch := batchOf(b, d.capture, captures.BatchConfig{Spans: 1000, Users: 100})
+				last := time.Now().UTC().Truncate(time.Hour).Add(-time.Hour)
+				for past := hours; past >= 0; past-- {
+					batch.Begin(last.Add(-time.Duration(past) * time.Hour))
+					batch.Renew(&counter)
+					require.NoError(b, e.ConsumeTraces(b.Context(), batch.Traces))
+				}
+				measureNew(b, e, batch, &counter)
+			})
+		}
+	}
 }
 
-// callsOf is a batch of so many different calls of a capture.
-func callsOf(b *testing.B, name string, n int) ptrace.Traces {
+// BenchmarkSenders sends requests of 100 spans from more and more senders at
+// once. Its times are those of the clock on the wall.
+func BenchmarkSenders(b *testing.B) {
+	for _, d := range dialects {
+		for _, senders := range []int{1, 8, 64} {
+			b.Run(fmt.Sprintf("%s/senders=%d", d.name, senders), func(b *testing.B) { benchmarkSenders(b, d.capture, senders, 100) })
+		}
+	}
+}
+
+// BenchmarkTrickle sends requests of one span, as a LiteLLM without a batch
+// processor does, from many senders.
+func BenchmarkTrickle(b *testing.B) {
+	for _, d := range dialects {
+		b.Run(d.name, func(b *testing.B) { benchmarkSenders(b, d.capture, 64, 1) })
+	}
+}
+
+// benchmarkNew sends calls that were never sent before.
+func benchmarkNew(b *testing.B, batch *captures.Batch) {
 	b.Helper()
-	capture := loadCapture(b, name)
-	batch := ptrace.NewTraces()
-	to := batch.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans()
-	for to.Len() < n {
-		for _, td := range capture.Requests {
-			for _, resource := range td.ResourceSpans().All() {
-				for _, scope := range resource.ScopeSpans().All() {
-					for _, span := range scope.Spans().All() {
-						_, first := span.Attributes().Get("hidden_params")
-						_, second := span.Attributes().Get("gen_ai.operation.name")
-						if (first || second) && to.Len() < n {
-							span.CopyTo(to.AppendEmpty())
-						}
-					}
+	measureNew(b, startBench(b), batch, new(atomic.Uint64))
+}
+
+func measureNew(b *testing.B, e exporter.Traces, batch *captures.Batch, counter *atomic.Uint64) {
+	b.Helper()
+	perSpan(b, batch, func(td ptrace.Traces) error {
+		b.StopTimer()
+		batch.Renew(counter)
+		b.StartTimer()
+		return e.ConsumeTraces(b.Context(), td)
+	})
+}
+
+func benchmarkSenders(b *testing.B, capture string, senders, spans int) {
+	b.Helper()
+	e := startBench(b)
+	batches := make([]*captures.Batch, senders)
+	for i := range batches {
+		batches[i] = batchOf(b, capture, captures.BatchConfig{Spans: spans})
+	}
+	var counter, sent atomic.Uint64
+	b.ReportAllocs()
+	b.ResetTimer()
+	var clients sync.WaitGroup
+	for _, batch := range batches {
+		clients.Go(func() {
+			for sent.Add(1) <= uint64(b.N) {
+				batch.Renew(&counter)
+				if err := e.ConsumeTraces(b.Context(), batch.Traces); err != nil {
+					b.Error(err)
+					return
 				}
 			}
+		})
+	}
+	clients.Wait()
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*spans), "ns/span")
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
+}
+
+// perSpan measures consume, and says what a span of the batch takes.
+func perSpan(b *testing.B, batch *captures.Batch, consume func(ptrace.Traces) error) {
+	b.Helper()
+	spans := float64(batch.Traces.SpanCount())
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := consume(batch.Traces); err != nil {
+			b.Fatal(err)
 		}
 	}
-	renew(batch)
+	runtime.ReadMemStats(&after)
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/spans, "ns/span")
+	b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/float64(b.N)/spans, "B/span")
+}
+
+// startBench starts an exporter whose books are in memory.
+func startBench(tb testing.TB) exporter.Traces {
+	tb.Helper()
+	cfg := createDefaultConfig().(*Config)
+	cfg.DryRun = true
+	e, err := NewFactory().CreateTraces(tb.Context(), exportertest.NewNopSettings(metadata.Type), cfg)
+	require.NoError(tb, err)
+	require.NoError(tb, e.Start(tb.Context(), componenttest.NewNopHost()))
+	tb.Cleanup(func() { require.NoError(tb, e.Shutdown(context.Background())) })
+	return e
+}
+
+func batchOf(tb testing.TB, capture string, cfg captures.BatchConfig) *captures.Batch {
+	tb.Helper()
+	batch, err := loadCapture(tb, capture).Batch(cfg)
+	require.NoError(tb, err)
+	var first atomic.Uint64
+	batch.Renew(&first) // calls of the last hour instead of the capture's
 	return batch
 }
 
-var renewed uint64
-
-// renew makes the calls of a batch others than they were.
-func renew(batch ptrace.Traces) {
-	for _, span := range batch.ResourceSpans().At(0).ScopeSpans().At(0).Spans().All() {
-		renewed++
-		id := span.SpanID()
-		for i := range id {
-			id[i] = byte(renewed >> (8 * i))
-		}
-		span.SetSpanID(id)
-		span.SetStartTimestamp(span.StartTimestamp() + 1)
-		span.SetEndTimestamp(pcommon.Timestamp(uint64(span.StartTimestamp()) + renewed))
-	}
+// atOnce is how long the fastest of several runs takes.
+func atOnce(least time.Duration, run func()) time.Duration {
+	begin := time.Now()
+	run()
+	return min(least, time.Since(begin))
 }

@@ -1,6 +1,7 @@
 package cloudzeroexporter
 
 import (
+	"context"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -22,6 +23,9 @@ const capturesFolder = "../testdata/captures"
 
 // withoutCosts is the one capture whose spans carry no cost.
 const withoutCosts = "1.74.15-default"
+
+// setUpWrong are captures of LiteLLMs whose spans lack most of the calls.
+var setUpWrong = []string{"1.106.2-v1-default", "1.80.17-default", "1.92.2-default"}
 
 // afterCaptures is a time when the hours of all captures have closed.
 var afterCaptures = time.Date(2026, 11, 24, 7, 30, 0, 0, time.UTC)
@@ -94,8 +98,12 @@ var replays = map[string]func(*testing.T, consumer.Traces, []ptrace.Traces){
 }
 
 func replayInOrder(t *testing.T, c consumer.Traces, requests []ptrace.Traces) {
-	for _, td := range requests {
-		assert.NoError(t, c.ConsumeTraces(t.Context(), td))
+	consumeAll(t, c.ConsumeTraces, requests)
+}
+
+func consumeAll[T any](t *testing.T, consume func(context.Context, T) error, requests []T) {
+	for _, request := range requests {
+		assert.NoError(t, consume(t.Context(), request))
 	}
 }
 
@@ -141,9 +149,16 @@ func TestSpansWithoutCostsAreCountedAsUnpriced(t *testing.T) {
 
 func captureNames(t *testing.T) []string {
 	t.Helper()
-	folders, err := filepath.Glob(capturesFolder + "/*/expected.json")
+	all := capturesWith(t, "traces.jsonl.gz", 9+len(setUpWrong))
+	return slices.DeleteFunc(all, func(name string) bool { return slices.Contains(setUpWrong, name) })
+}
+
+// capturesWith are the captures that have the file, which are so many.
+func capturesWith(t *testing.T, file string, count int) []string {
+	t.Helper()
+	folders, err := filepath.Glob(capturesFolder + "/*/" + file)
 	require.NoError(t, err)
-	require.Len(t, folders, 9)
+	require.Len(t, folders, count)
 	names := make([]string, len(folders))
 	for i, f := range folders {
 		names[i] = filepath.Base(filepath.Dir(f))
@@ -155,6 +170,6 @@ func loadCapture(tb testing.TB, name string) *captures.Capture {
 	tb.Helper()
 	capture, err := captures.Load(filepath.Join(capturesFolder, name))
 	require.NoError(tb, err)
-	require.NotEmpty(tb, capture.Requests)
+	require.NotZero(tb, len(capture.Requests)+len(capture.Metrics))
 	return capture
 }

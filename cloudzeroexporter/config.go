@@ -38,6 +38,10 @@ type Config struct {
 	Rows RowsConfig `mapstructure:"rows"`
 	// Instrumentations are the sources whose spans are billed.
 	Instrumentations []string `mapstructure:"instrumentations"`
+	// Source is the signal that is billed, where the exporter gets both.
+	Source source `mapstructure:"source"`
+	// Metrics says how metrics are billed.
+	Metrics MetricsConfig `mapstructure:"metrics"`
 	// Retention is how long an hour stays open for late data.
 	Retention time.Duration `mapstructure:"retention"`
 	// Limits are what AnyCost takes of one connection.
@@ -66,15 +70,29 @@ type RowsConfig struct {
 	TokenTags bool `mapstructure:"token_tags"`
 }
 
-// LimitsConfig is what AnyCost takes of one connection. An hour beyond its share
-// has its cheapest rows folded.
+// LimitsConfig is what AnyCost takes of one connection, and the memory for
+// series. An hour beyond its share has its cheapest rows folded.
 // https://docs.cloudzero.com/docs/anycost-stream-getting-started
 type LimitsConfig struct {
 	// MonthBytes is the size of a month's rows, as uncompressed JSON.
 	MonthBytes int `mapstructure:"month_bytes"`
 	// MonthRows is the number of a month's rows.
 	MonthRows int `mapstructure:"month_rows"`
+	// Series is the number of cumulative series of metrics that are kept track of.
+	Series int `mapstructure:"series"`
 }
+
+// MetricsConfig says how metrics are billed.
+type MetricsConfig struct {
+	// Earlier says what becomes of what cumulative series had counted when these
+	// books began: bill or skip.
+	Earlier string `mapstructure:"earlier"`
+}
+
+const (
+	earlierBill = "bill"
+	earlierSkip = "skip"
+)
 
 // ConsoleConfig is the exporter's own address.
 type ConsoleConfig struct {
@@ -120,7 +138,8 @@ func createDefaultConfig() component.Config {
 		Instrumentations: []string{"litellm"},
 		Retention:        35 * 24 * time.Hour,
 		Verify:           true,
-		Limits:           LimitsConfig{MonthBytes: 70_000_000, MonthRows: 1_000_000},
+		Limits:           LimitsConfig{MonthBytes: 70_000_000, MonthRows: 1_000_000, Series: 1_000_000},
+		Metrics:          MetricsConfig{Earlier: earlierBill},
 		Console:          configoptional.Default(ConsoleConfig{HTTP: server}),
 	}
 }
@@ -133,6 +152,7 @@ func (c *Config) Validate() error {
 		c.validateStorage(),
 		keyError("timezone", c.validateTimezone()),
 		c.validateInstrumentations(),
+		keyError("source", c.Source.validate()),
 		c.validateRetention(),
 	)
 }
@@ -262,7 +282,18 @@ func (c *LimitsConfig) Validate() error {
 	if least := 1_000; c.MonthRows < least {
 		errs = append(errs, keyError("month_rows", fmt.Errorf("%d is below %d, which no month fits into", c.MonthRows, least)))
 	}
+	if least := 1_000; c.Series < least {
+		errs = append(errs, keyError("series", fmt.Errorf("%d is below %d, which no LiteLLM fits into", c.Series, least)))
+	}
 	return errors.Join(errs...)
+}
+
+// Validate implements [confmap.Validator].
+func (c *MetricsConfig) Validate() error {
+	if c.Earlier != earlierBill && c.Earlier != earlierSkip {
+		return keyError("earlier", fmt.Errorf("%q is neither %s nor %s", c.Earlier, earlierBill, earlierSkip))
+	}
+	return nil
 }
 
 // Validate implements [confmap.Validator].

@@ -44,6 +44,9 @@ func TestConfigWithEverything(t *testing.T) {
 	assert.Equal(t, ExportConfig{Interval: 30 * time.Minute, Settle: 5 * time.Minute}, cfg.Export)
 	assert.Equal(t, RowsConfig{SplitBy: []string{"team", "user", "cost.center"}}, cfg.Rows)
 	assert.Equal(t, []string{"litellm", "openinference"}, cfg.Instrumentations)
+	assert.Equal(t, sourceMetrics, cfg.Source)
+	assert.Equal(t, earlierSkip, cfg.Metrics.Earlier)
+	assert.Equal(t, 5000, cfg.Limits.Series)
 	assert.Equal(t, 1000*time.Hour, cfg.Retention)
 	require.True(t, cfg.Console.HasValue())
 	assert.Equal(t, "0.0.0.0:8686", cfg.Console.Get().HTTP.NetAddr.Endpoint)
@@ -74,6 +77,9 @@ func TestConfigErrors(t *testing.T) {
 			"Please set CLOUDZERO_API_KEY and CLOUDZERO_CONNECTION_ID environment variables.",
 		"cloudzero/no_storage": "storage: name a storage extension, such as file_storage: " +
 			"books that a restart forgets would erase what was posted before; only dry_run: true goes without",
+		"cloudzero/source":          `source: "logs" is neither traces nor metrics`,
+		"cloudzero/earlier":         `metrics: earlier: "perhaps" is neither bill nor skip`,
+		"cloudzero/series":          "limits: series: 5 is below 1000, which no LiteLLM fits into",
 		"cloudzero/connection":      `connection_id: "a/b" is not a connection id`,
 		"cloudzero/key":             "api_key: holds spaces, line breaks or other characters that no header takes",
 		"cloudzero/endpoint":        `endpoint: "api.cloudzero.com" is not an http or https URL`,

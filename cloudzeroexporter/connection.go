@@ -3,6 +3,7 @@ package cloudzeroexporter
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/collector/extension/xextension/storage"
@@ -25,6 +26,7 @@ type connection struct {
 	others  []string
 	storage storage.Client
 	books   *ledger.Ledger
+	users   *sync.WaitGroup // who is putting something into the books
 	shipper *shipper.Shipper
 	view    *exports // of these, for the console
 }
@@ -36,25 +38,39 @@ func (e *cloudzeroExporter) current() (*ledger.Ledger, *shipper.Shipper) {
 	return e.books, e.shipper
 }
 
+// hold returns the books of the connection that is set up, which are not closed
+// before their user is done.
+func (e *cloudzeroExporter) hold() (books *ledger.Ledger, users *sync.WaitGroup) {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	e.users.Add(1)
+	return e.books, e.users
+}
+
 // connect opens the books that the configuration, or the set-up, names.
 func (e *cloudzeroExporter) connect(ctx context.Context) (err error) {
 	e.credentials = e.configured()
-	name := dryBooksName(e.credentials.ConnectionID)
+	name, elsewhere := dryBooksName(e.credentials.ConnectionID), false
+	var record setup.Record
 	if e.setup != nil {
-		if e.credentials, name, err = e.setup.begin(ctx, e.credentials); err != nil {
+		if e.credentials, record, e.problem, err = e.setup.begin(e.credentials); err != nil {
 			return err
 		}
-		if !e.setup.fixed {
-			_, _, e.problem = e.setup.record.Unseal(e.setup.token)
-		}
-		e.others = others(e.setup.record)
+		name, elsewhere = record.Books, e.setup.record.Books != "" && e.setup.record.Books != record.Books
+		e.others = others(record)
 	}
 	if e.storage, err = e.openStorage(ctx, name); err != nil {
 		return err
 	}
-	if e.books, err = e.openBooks(ctx, e.storage); err != nil {
+	if e.books, err = e.openBooks(ctx, e.storage, elsewhere); err != nil {
 		return err
 	}
+	if e.setup != nil {
+		if err = e.setup.keep(ctx, record); err != nil {
+			return err
+		}
+	}
+	e.users = new(sync.WaitGroup)
 	if e.shipper, err = e.newShipper(e.books, e.credentials); err != nil {
 		return err
 	}
@@ -75,10 +91,16 @@ func dryBooksName(connection string) string {
 	return "books_" + connection
 }
 
-func (e *cloudzeroExporter) openBooks(ctx context.Context, client storage.Client) (*ledger.Ledger, error) {
+// openBooks opens the books in the storage. Elsewhere says that others were in use
+// before.
+func (e *cloudzeroExporter) openBooks(ctx context.Context, client storage.Client, elsewhere bool) (*ledger.Ledger, error) {
 	return ledger.Open(ctx, client, ledger.Options{
 		Retention:   e.cfg.Retention,
 		NeverPosted: e.cfg.DryRun,
+		Metrics:     e.source == sourceMetrics,
+		SeriesLimit: e.cfg.Limits.Series,
+		SkipEarlier: e.cfg.Metrics.Earlier == earlierSkip,
+		Elsewhere:   elsewhere,
 		Logger:      e.set.Logger,
 		Committed: func(took time.Duration, err error) {
 			e.health.set("storage", err)

@@ -111,7 +111,12 @@ func (v *exports) Forget(ctx context.Context) error { return v.exporter.Forget(c
 func (v *exports) Outcomes() [billing.Outcomes]console.Outcome { return v.exporter.telemetry.tally() }
 
 // Warnings implements [console.Exports].
-func (*exports) Warnings() []console.Warning { return nil }
+func (v *exports) Warnings() (all []console.Warning) {
+	for _, w := range v.exporter.leaks.Warnings() {
+		all = append(all, console.Warning{What: w.What, Advice: w.Advice, Since: w.Since, Count: w.Count})
+	}
+	return all
+}
 
 func (c *consoleServer) shutdown(ctx context.Context) error {
 	c.cool()

@@ -15,27 +15,33 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/leaks"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/usage"
 )
 
-// cloudzeroExporter is the way of the data: spans become usage records, records
-// are committed to the books, the shipper posts the books.
+// cloudzeroExporter is the way of the data: spans, or points of metrics, become
+// usage records, records are committed to the books, the shipper posts the books.
 type cloudzeroExporter struct {
 	cfg       *Config
 	set       exporter.Settings
 	layout    cbf.Layout
 	format    cbf.Format
 	reader    *usage.Reader
+	metrics   *usage.MetricsReader
 	telemetry *telemetry
-	token     string    // of the console; "" when there is none
-	batches   sync.Pool // of *ledger.Batch
+	token     string // of the console; "" when there is none
+	health    *health
+	notices   notices
+	unbilled  *metricsWatch // of metrics that are not billed
+	batches   sync.Pool     // of *ledger.Batch
 
 	// Below is what start makes and shutdown ends.
+	source  source // the signal that is billed
 	host    component.Host
-	health  *health
 	http    *http.Client // to AnyCost; nil in a dry run
 	setup   *setupStore  // nil in a dry run
+	leaks   *leaks.Detector
 	console *consoleServer
 
 	mu sync.RWMutex // guards everything below, which changes when a connection is set up
@@ -59,26 +65,38 @@ func newExporter(set exporter.Settings, cfg *Config) (*cloudzeroExporter, error)
 	if cfg.Console.HasValue() {
 		token = string(cfg.Console.Get().Token)
 	}
+	reading := usage.Config{Instrumentations: instrumentations, Attributes: layout.Attributes()}
 	return &cloudzeroExporter{
 		cfg:       cfg,
 		token:     token,
 		set:       set,
 		layout:    layout,
 		format:    cbf.Format{TokenTags: cfg.Rows.TokenTags},
-		reader:    usage.NewReader(usage.Config{Instrumentations: instrumentations, Attributes: layout.Attributes()}),
+		reader:    usage.NewReader(reading),
+		metrics:   usage.NewMetricsReader(reading),
 		telemetry: t,
+		health:    newHealth(),
+		unbilled:  newMetricsWatch(usage.NewMetricsReader(reading), cfg.Limits.Series, time.Now()),
 		batches:   sync.Pool{New: func() any { return new(ledger.Batch) }},
 	}, nil
 }
 
 // pushTraces returns nil when the books have all of td.
 func (e *cloudzeroExporter) pushTraces(ctx context.Context, td ptrace.Traces) error {
+	if e.source == sourceMetrics {
+		return e.ignoreTraces(ctx, td)
+	}
 	b := e.batches.Get().(*ledger.Batch)
 	defer func() {
 		b.Reset()
 		e.batches.Put(b)
 	}()
-	ignored := e.reader.Read(td, time.Now(), func(r *usage.Record) { b.Add(e.layout, r) })
+	watch := e.leaks.Watch()
+	ignored := e.reader.Read(td, time.Now(), func(r *usage.Record) {
+		b.Add(e.layout, r)
+		watch.Call(r)
+	}, watch.Server)
+	watch.Done()
 	b.Ignore(ignored)
 	err := e.commit(ctx, b)
 	e.telemetry.count(ctx, b.Tally())
@@ -87,13 +105,13 @@ func (e *cloudzeroExporter) pushTraces(ctx context.Context, td ptrace.Traces) er
 
 // commit books the batch, in the books of the connection that is set up.
 func (e *cloudzeroExporter) commit(ctx context.Context, b *ledger.Batch) error {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	return e.books.Commit(ctx, b)
+	books, users := e.hold()
+	defer users.Done()
+	return books.Commit(ctx, b)
 }
 
 func (e *cloudzeroExporter) start(ctx context.Context, host component.Host) error {
-	e.host, e.health = host, newHealth(host)
+	e.host = host
 	if !e.cfg.DryRun {
 		var err error
 		if e.http, err = e.cfg.HTTP.ToClient(ctx, host.GetExtensions(), e.set.TelemetrySettings); err != nil {
@@ -106,10 +124,12 @@ func (e *cloudzeroExporter) start(ctx context.Context, host component.Host) erro
 	if err := e.connect(ctx); err != nil {
 		return err
 	}
-	if err := e.telemetry.observe(e.current); err != nil {
+	e.leaks = e.newDetector()
+	if err := e.telemetry.observe(e.current, e.leaks, e.unbilled); err != nil {
 		return err
 	}
 	e.shipper.Start()
+	e.leaks.Start()
 	if e.cfg.Console.HasValue() {
 		var err error
 		if e.console, err = startConsole(ctx, host, e); err != nil {
@@ -168,6 +188,9 @@ func (e *cloudzeroExporter) shutdown(ctx context.Context) error {
 	if e.console != nil {
 		errs = append(errs, e.console.shutdown(ctx))
 		e.console = nil
+	}
+	if e.leaks != nil {
+		e.leaks.Shutdown()
 	}
 	e.telemetry.shutdown()
 	errs = append(errs, e.closeBooks(ctx))

@@ -8,17 +8,26 @@ import (
 	"go.opentelemetry.io/collector/component/componentstatus"
 )
 
-// health reports the component's status when it changes. Everything that can go
+// health reports the component's status when it changes, once for each signal,
+// whose instances have a host each. Everything that can go
 // wrong after the start is something that an operator, or time, can mend.
 type health struct {
 	mu     sync.Mutex // guards everything below
-	host   component.Host
+	hosts  []component.Host
 	errs   map[string]error
 	failed bool
 }
 
-func newHealth(host component.Host) *health {
-	return &health{host: host, errs: make(map[string]error)}
+func newHealth() *health { return &health{errs: make(map[string]error)} }
+
+// add also reports to the host from now on.
+func (h *health) add(host component.Host) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.hosts = append(h.hosts, host)
+	if h.failed {
+		componentstatus.ReportStatus(host, h.event())
+	}
 }
 
 // set says how something, such as the storage, is now.
@@ -26,13 +35,19 @@ func (h *health) set(what string, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.errs[what] = err
-	now := errors.Join(h.errs["storage"], h.errs["anycost"])
-	if failed := now != nil; failed != h.failed {
+	if failed := h.now() != nil; failed != h.failed {
 		h.failed = failed
-		event := componentstatus.NewEvent(componentstatus.StatusOK)
-		if failed {
-			event = componentstatus.NewRecoverableErrorEvent(now)
+		for _, host := range h.hosts {
+			componentstatus.ReportStatus(host, h.event())
 		}
-		componentstatus.ReportStatus(h.host, event)
 	}
+}
+
+func (h *health) now() error { return errors.Join(h.errs["storage"], h.errs["anycost"]) }
+
+func (h *health) event() *componentstatus.Event {
+	if err := h.now(); err != nil {
+		return componentstatus.NewRecoverableErrorEvent(err)
+	}
+	return componentstatus.NewEvent(componentstatus.StatusOK)
 }

@@ -86,13 +86,25 @@ func newRig(t *testing.T) *rig {
 // it was not before.
 func (r *rig) start() exporter.Traces {
 	r.t.Helper()
-	own, err := newExporter(r.set, r.cfg)
+	x := newExporters()
+	e, err := x.createTraces(r.t.Context(), r.set, r.cfg)
 	require.NoError(r.t, err)
+	own := x.byID[exporterID{r.set.ID, r.cfg}].exporter
 	own.token = r.token
-	e, err := own.traces(r.t.Context())
-	require.NoError(r.t, err)
 	require.NoError(r.t, e.Start(r.t.Context(), r.host))
 	r.last, r.started = own, e
+	r.t.Cleanup(func() { assert.NoError(r.t, e.Shutdown(context.Background())) })
+	return e
+}
+
+// startMetrics makes and starts an exporter that is in a metrics pipeline.
+func (r *rig) startMetrics() exporter.Metrics {
+	r.t.Helper()
+	x := newExporters()
+	e, err := x.createMetrics(r.t.Context(), r.set, r.cfg)
+	require.NoError(r.t, err)
+	r.last = x.byID[exporterID{r.set.ID, r.cfg}].exporter
+	require.NoError(r.t, e.Start(r.t.Context(), r.host))
 	r.t.Cleanup(func() { assert.NoError(r.t, e.Shutdown(context.Background())) })
 	return e
 }

@@ -51,27 +51,31 @@ func (e *cloudzeroExporter) openSetup(ctx context.Context) (*setupStore, error) 
 	return s, nil
 }
 
-// begin returns the credentials to begin with and the name of their books, and
-// remembers whose these are.
-func (s *setupStore) begin(ctx context.Context, configured setup.Credentials) (c setup.Credentials, books string, err error) {
+// begin returns the credentials to begin with, the record that says which books
+// are theirs, and why credentials that were set up cannot be used.
+func (s *setupStore) begin(configured setup.Credentials) (c setup.Credentials, next setup.Record, problem, err error) {
 	c = configured
 	if !s.fixed {
-		c, _, err = s.record.Unseal(s.token)
-		if err != nil && !errors.Is(err, setup.ErrSealed) {
-			return c, "", err
-		}
+		c, _, problem = s.record.Unseal(s.token)
 	}
-	next := s.record.Without()
-	if c.ConnectionID != "" {
-		next = s.record.With(c.ConnectionID, false)
+	if problem != nil && !errors.Is(problem, setup.ErrSealed) {
+		return c, next, nil, problem
 	}
+	if c.ConnectionID == "" {
+		return c, s.record.Without(), problem, nil
+	}
+	return c, s.record.With(c.ConnectionID, false), problem, nil
+}
+
+// keep saves the record if it says something new.
+func (s *setupStore) keep(ctx context.Context, next setup.Record) error {
 	if !next.Equal(s.record) {
 		if err := next.Save(ctx, s.client); err != nil {
-			return c, "", fmt.Errorf("set-up in the storage: %w", err)
+			return fmt.Errorf("set-up in the storage: %w", err)
 		}
 	}
 	s.record = next
-	return c, next.Books, nil
+	return nil
 }
 
 // greet says at start that nothing is posted, if that is so.
@@ -195,6 +199,7 @@ func (e *cloudzeroExporter) reconnect(ctx context.Context, to setup.Credentials,
 	e.setup.record = record
 	e.use(next)
 	if moved {
+		old.users.Wait() // for what was begun before
 		waiting, held := unsent(old.shipper)
 		left = waiting.Add(held)
 		sayWhatWaits(old.shipper, e.set.Logger)
@@ -219,7 +224,8 @@ func (e *cloudzeroExporter) prepare(ctx context.Context, old connection, to setu
 		if next.storage, err = e.openStorage(ctx, record.Books); err != nil {
 			return next, record, err
 		}
-		if next.books, err = e.openBooks(ctx, next.storage); err != nil {
+		next.users = new(sync.WaitGroup)
+		if next.books, err = e.openBooks(ctx, next.storage, true); err != nil {
 			return next, record, errors.Join(err, next.storage.Close(ctx))
 		}
 	}

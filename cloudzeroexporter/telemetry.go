@@ -11,6 +11,7 @@ import (
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/console"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/leaks"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/metadata"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/shipper"
@@ -23,6 +24,7 @@ type telemetry struct {
 	outcomes [billing.Outcomes]metric.MeasurementOption
 	// counted are the same counts for the console, since the start.
 	counted [billing.Outcomes]struct{ spans, tokens atomic.Int64 }
+	points  [billing.PointOutcomes]metric.MeasurementOption
 }
 
 func newTelemetry(set component.TelemetrySettings) (*telemetry, error) {
@@ -34,7 +36,22 @@ func newTelemetry(set component.TelemetrySettings) (*telemetry, error) {
 	for o := range t.outcomes {
 		t.outcomes[o] = metric.WithAttributeSet(attribute.NewSet(attribute.String("outcome", billing.Outcome(o).String())))
 	}
+	for o := range t.points {
+		t.points[o] = metric.WithAttributeSet(attribute.NewSet(attribute.String("outcome", billing.PointOutcome(o).String())))
+	}
 	return t, nil
+}
+
+// countPoints adds what became of a batch's points of metrics.
+func (t *telemetry) countPoints(ctx context.Context, tally ledger.PointTally) {
+	for o, points := range tally.Points {
+		if points > 0 {
+			t.builder.ExporterCloudzeroPoints.Add(ctx, points, t.points[o])
+		}
+	}
+	if tally.Resets > 0 {
+		t.builder.ExporterCloudzeroSeriesResets.Add(ctx, tally.Resets)
+	}
 }
 
 // count adds what became of a batch.
@@ -73,9 +90,13 @@ func (t *telemetry) posted(result string, took time.Duration) {
 }
 
 // observe makes the gauges read the books and the shipper that there are at the
-// time, until shutdown.
-func (t *telemetry) observe(current func() (*ledger.Ledger, *shipper.Shipper)) error {
+// time, the leaks and the metrics that are not billed, until shutdown.
+func (t *telemetry) observe(current func() (*ledger.Ledger, *shipper.Shipper), l *leaks.Detector, unbilled *metricsWatch) error {
+	if err := t.observeLeaks(l); err != nil {
+		return err
+	}
 	balance := func() ledger.Balance { books, _ := current(); return books.Balance() }
+	series := func() ledger.Series { books, _ := current(); return books.Series() }
 	state := func() shipper.State { _, s := current(); return s.State(time.Now()) }
 	integers := []struct {
 		register func(metric.Int64Callback) error
@@ -86,6 +107,8 @@ func (t *telemetry) observe(current func() (*ledger.Ledger, *shipper.Shipper)) e
 		{t.builder.RegisterExporterCloudzeroIdentitiesCallback, func() int { return balance().Identities }},
 		{t.builder.RegisterExporterCloudzeroUncommittedCallsCallback, func() int { return balance().Uncommitted }},
 		{t.builder.RegisterExporterCloudzeroFoldedRowsCallback, func() int { return folded(balance()) }},
+		{t.builder.RegisterExporterCloudzeroSeriesCallback, func() int { return series().Known }},
+		{t.builder.RegisterExporterCloudzeroSeriesLimitCallback, func() int { return series().Limit }},
 		{t.builder.RegisterExporterCloudzeroConflictingMonthsCallback, func() int { return len(state().Conflicts) }},
 		{t.builder.RegisterExporterCloudzeroDueHoursCallback, func() int { return state().Due }},
 		{t.builder.RegisterExporterCloudzeroHeldHoursCallback, func() int { return len(state().Held) }},
@@ -104,6 +127,8 @@ func (t *telemetry) observe(current func() (*ledger.Ledger, *shipper.Shipper)) e
 		read     func() float64
 	}{
 		{t.builder.RegisterExporterCloudzeroRejectedCostCallback, func() float64 { return balance().Rejected.Float64() }},
+		{t.builder.RegisterExporterCloudzeroIgnoredCostCallback, func() float64 { return unbilled.told().Float64() }},
+		{t.builder.RegisterExporterCloudzeroSkippedCostCallback, func() float64 { return series().Skipped.Float64() }},
 		{t.builder.RegisterExporterCloudzeroOldestDueHourAgeCallback, func() float64 { return dueFor(state(), time.Now()).Seconds() }},
 	}
 	for _, gauge := range doubles {
@@ -141,6 +166,27 @@ func (t *telemetry) observeMonths(state func() shipper.State) error {
 		}
 	}
 	return nil
+}
+
+// observeLeaks shows every kind of leak, also those that there are none of, so
+// that an alert on one knows it.
+func (t *telemetry) observeLeaks(l *leaks.Detector) error {
+	err := t.builder.RegisterExporterCloudzeroLeaksCallback(func(_ context.Context, o metric.Int64Observer) error {
+		for k, n := range l.Counts() {
+			o.Observe(n, metric.WithAttributes(attribute.String("kind", leaks.Kind(k).String())))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return t.builder.RegisterExporterCloudzeroRequestTracesCallback(func(_ context.Context, o metric.Int64Observer) error {
+		traces := l.Traces()
+		o.Observe(traces.Found, metric.WithAttributes(attribute.String("call", "found")))
+		o.Observe(traces.Missing, metric.WithAttributes(attribute.String("call", "missing")))
+		o.Observe(traces.Unjudged, metric.WithAttributes(attribute.String("call", "unjudged")))
+		return nil
+	})
 }
 
 // shutdown lets go of the gauges. It may be called more than once.

@@ -106,10 +106,12 @@ func (c *Client) Validate(ctx context.Context, d *Drop) (problems []string, err 
 
 // send posts the drop to a URL.
 func (c *Client) send(ctx context.Context, to *url.URL, d *Drop, reply any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), bytes.NewReader(d.body()))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), d.body())
 	if err != nil {
 		return &Error{Class: Unavailable, Request: "POST " + to.Redacted(), Err: err}
 	}
+	request.ContentLength = int64(d.Bytes())
+	request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(d.body()), nil }
 	request.Header.Set("Content-Type", "application/json")
 	return c.do(request, reply)
 }

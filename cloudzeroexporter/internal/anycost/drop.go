@@ -1,7 +1,10 @@
 package anycost
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 )
@@ -28,29 +31,45 @@ type Drop struct {
 	Month     billing.Month
 	Operation Operation
 	rows      int
-	data      []byte
+	pieces    [][]byte
+	bytes     int
 }
 
 // NewDrop begins a drop without rows.
 func NewDrop(m billing.Month, op Operation) *Drop {
-	return &Drop{Month: m, Operation: op, data: fmt.Appendf(nil, `{"month":%q,"operation":%q,"data":[`, m, op)}
+	d := &Drop{Month: m, Operation: op}
+	d.append(fmt.Appendf(nil, `{"month":%q,"operation":%q,"data":[`, m, op))
+	return d
 }
 
-// Add adds so many rows, which are JSON objects with commas between them.
+// Add adds so many rows, which are JSON objects with commas between them. The
+// drop keeps data as it is, and does not copy it.
 func (d *Drop) Add(rows int, data []byte) {
 	if d.rows > 0 {
-		d.data = append(d.data, ',')
+		d.append([]byte(","))
 	}
-	d.data = append(d.data, data...)
+	d.append(data)
 	d.rows += rows
+}
+
+func (d *Drop) append(piece []byte) {
+	d.pieces = append(d.pieces, piece)
+	d.bytes += len(piece)
 }
 
 // Rows is the number of rows.
 func (d *Drop) Rows() int { return d.rows }
 
 // Bytes is the size of the body.
-func (d *Drop) Bytes() int { return len(d.data) + len("]}") }
+func (d *Drop) Bytes() int { return d.bytes + len(bodyEnd) }
 
-// body completes the JSON, behind the end of data, so that the drop can be
-// posted again.
-func (d *Drop) body() []byte { return append(d.data, "]}"...) }
+const bodyEnd = "]}"
+
+// body reads the JSON, from its beginning.
+func (d *Drop) body() io.Reader {
+	readers := make([]io.Reader, 0, len(d.pieces)+1)
+	for _, piece := range d.pieces {
+		readers = append(readers, bytes.NewReader(piece))
+	}
+	return io.MultiReader(append(readers, strings.NewReader(bodyEnd))...)
+}

@@ -157,6 +157,41 @@ func TestAmountAsText(t *testing.T) {
 	assert.EqualError(t, a.UnmarshalText([]byte("x")), `"x": not an amount of money`)
 }
 
+// The fast way and the slow way of reading a double are one.
+func TestAmountOfSmallIsTheRoundedShortestDecimal(t *testing.T) {
+	t.Parallel()
+	fast := 0
+	check := func(f float64) {
+		a, ok := amountOfSmall(f)
+		if !ok {
+			return
+		}
+		fast++
+		want, err := ParseAmount(strconv.FormatFloat(f, 'e', -1, 64))
+		if err != nil || a != want {
+			t.Fatalf("%v is %s instead of %s (%v)", f, a, want, err)
+		}
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	const rounds = 200_000
+	for range rounds {
+		f := random.Float64() * math.Pow10(-random.IntN(17))
+		check(4 * f)
+		// A price, a sum of prices, and the doubles beside a tie.
+		price := float64(random.IntN(100_000)) * 1e-9 * float64(random.IntN(10_000))
+		check(price)
+		check(price + f)
+		tie := (math.Floor(f*femtos) + 0.5) / femtos
+		check(tie)
+		check(math.Nextafter(tie, 0))
+		check(math.Nextafter(tie, 4))
+	}
+	assert.Greater(t, fast, rounds, "the fast way is taken")
+	for _, f := range []float64{0, math.Copysign(0, -1), math.SmallestNonzeroFloat64, 4, math.Nextafter(4, 0), -1, math.NaN(), math.Inf(1)} {
+		check(f)
+	}
+}
+
 func TestAmountTakenApart(t *testing.T) {
 	t.Parallel()
 	a, err := ParseAmount("12.5")

@@ -50,7 +50,10 @@ func (h Hour) Month() Month { return MonthOf(h.Start()) }
 
 // String prints the hour's start as CBF's time/usage_start wants it:
 // 2026-11-24T14:00:00Z.
-func (h Hour) String() string { return h.Start().Format(time.RFC3339) }
+func (h Hour) String() string { return string(h.Append(nil)) }
+
+// Append appends what [Hour.String] prints to b.
+func (h Hour) Append(b []byte) []byte { return h.Start().AppendFormat(b, time.RFC3339) }
 
 // MarshalText implements [encoding.TextMarshaler] with [Hour.String].
-func (h Hour) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+func (h Hour) MarshalText() ([]byte, error) { return h.Append(nil), nil }

@@ -8,8 +8,10 @@ import (
 	"cmp"
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +19,8 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 
@@ -25,8 +29,10 @@ import (
 
 // Capture is the telemetry of one run of LiteLLM and what its calls cost.
 type Capture struct {
-	// Requests are the OTLP export requests in the order in which they came.
+	// Requests are the OTLP export requests of spans in the order in which they
+	// came, Metrics those of metrics; either may be absent.
 	Requests []ptrace.Traces
+	Metrics  []pmetric.Metrics
 	// Total is LiteLLM's own figure for all calls, in dollars.
 	Total string
 	// Truth is made from LiteLLM's own log of its calls alone.
@@ -62,9 +68,11 @@ func Load(folder string) (*Capture, error) {
 	if err := c.loadTruth(filepath.Join(folder, "expected.json")); err != nil {
 		return nil, err
 	}
-	file := filepath.Join(folder, "traces.jsonl.gz")
-	if err := c.loadRequests(file); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+	for name, load := range map[string]func([]byte) error{"traces.jsonl.gz": c.loadSpans, "metrics.jsonl.gz": c.loadMetrics} {
+		file := filepath.Join(folder, name)
+		if err := eachLine(file, load); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
 	}
 	return c, nil
 }
@@ -84,7 +92,26 @@ func (c *Capture) loadTruth(file string) error {
 	return nil
 }
 
-func (c *Capture) loadRequests(file string) error {
+func (c *Capture) loadSpans(line []byte) error {
+	request := ptraceotlp.NewExportRequest()
+	if err := request.UnmarshalJSON(line); err != nil {
+		return err
+	}
+	c.Requests = append(c.Requests, request.Traces())
+	return nil
+}
+
+func (c *Capture) loadMetrics(line []byte) error {
+	request := pmetricotlp.NewExportRequest()
+	if err := request.UnmarshalJSON(line); err != nil {
+		return err
+	}
+	c.Metrics = append(c.Metrics, request.Metrics())
+	return nil
+}
+
+// eachLine loads a compressed file line by line.
+func eachLine(file string, load func(line []byte) error) error {
 	f, err := os.Open(filepath.Clean(file))
 	if err != nil {
 		return err
@@ -98,11 +125,9 @@ func (c *Capture) loadRequests(file string) error {
 	for {
 		line, err := lines.ReadBytes('\n')
 		if len(line) > 0 {
-			request := ptraceotlp.NewExportRequest()
-			if err := request.UnmarshalJSON(line); err != nil {
+			if err := load(line); err != nil {
 				return err
 			}
-			c.Requests = append(c.Requests, request.Traces())
 		}
 		switch err {
 		case nil:
@@ -141,6 +166,17 @@ func Posted(rows []anycosttest.Row) []Line {
 			r["cost/cost"], r.Tag("prompt_tokens"), r.Tag("completion_tokens"))
 	}
 	return ordered(lines)
+}
+
+// Money leaves of the lines those with a cost, without their tokens: LiteLLM's
+// metrics count the tokens of cache hits among the others.
+func Money(lines []Line) (money []Line) {
+	for _, l := range lines {
+		if l.InputTokens, l.OutputTokens = "", ""; l.Cost != "0" {
+			money = append(money, l)
+		}
+	}
+	return money
 }
 
 func line(hour, provider, model, team, user, cost, input, output string) Line {

@@ -114,7 +114,7 @@ func TestCZRN(t *testing.T) {
 		{Dimensions{Provider: "openai", Model: "a|b=c%d"}, "openai:cross-region:unknown:llm-usage:a%7Cb%3Dc%25d"},
 		{Dimensions{Provider: "openai", Model: "m", Split: []Dimension{{User, "a|b:c%\n"}}}, "openai:cross-region:unknown:llm-usage:m|user=a%7Cb%3Ac%25%0A"},
 	} {
-		assert.Equal(t, "czrn:litellm:"+c.want, czrn(c.d))
+		assert.Equal(t, "czrn:litellm:"+c.want, Row{Dimensions: c.d}.ResourceID())
 	}
 }
 
@@ -138,9 +138,9 @@ func TestDifferentDimensionsNeverShareAResource(t *testing.T) {
 			return d
 		}
 		a, b := draw(), draw()
-		require.Regexp(t, pattern, czrn(a))
+		require.Regexp(t, pattern, Row{Dimensions: a}.ResourceID())
 		if fmt.Sprintf("%q", a) != fmt.Sprintf("%q", b) {
-			require.NotEqual(t, czrn(a), czrn(b), "%q and %q", a, b)
+			require.NotEqual(t, Row{Dimensions: a}.ResourceID(), Row{Dimensions: b}.ResourceID(), "%q and %q", a, b)
 		}
 	})
 }

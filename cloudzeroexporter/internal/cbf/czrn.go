@@ -1,9 +1,6 @@
 package cbf
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
 const (
 	serviceType  = "litellm"
@@ -22,7 +19,7 @@ var czrnProviders = map[string]string{
 	"gemini":    "google",
 }
 
-// czrn returns the CloudZero resource name of the dimensions,
+// appendCZRN appends the CloudZero resource name of the dimensions,
 //
 //	czrn:litellm:<provider>:cross-region:<team>:llm-usage:<model>|<name>=<value>…
 //
@@ -30,28 +27,32 @@ var czrnProviders = map[string]string{
 // the tags of a resource to all of its rows. What the components before the
 // model lose (they know only lower case, digits and dashes) is therefore
 // appended to the last one, like the dimensions of split_by.
-func czrn(d Dimensions) string {
-	var b strings.Builder
+func appendCZRN(b []byte, d Dimensions) []byte {
 	provider, lossy := czrnProvider(d.Provider)
-	b.WriteString("czrn:" + serviceType + ":" + provider + ":" + region + ":" + component(d.Team) + ":" + resourceType + ":")
+	team := component(d.Team)
+	b = append(b, "czrn:"+serviceType+":"...)
+	b = append(b, provider...)
+	b = append(b, ":"+region+":"...)
+	b = append(b, team...)
+	b = append(b, ":"+resourceType+":"...)
 	if d.Model == "" {
-		b.WriteString(unknown)
+		b = append(b, unknown...)
 	} else {
-		writeEscaped(&b, strings.ReplaceAll(escapeModel.Replace(d.Model), ":", "|"))
+		b = appendEscaped(b, d.Model, modelEscapes)
 	}
 	if lossy {
-		writeSuffix(&b, "provider", d.Provider)
+		b = appendSuffix(b, "provider", d.Provider)
 	}
-	if d.Team != "" && (component(d.Team) != d.Team || d.Team == unknown) {
-		writeSuffix(&b, Team, d.Team)
+	if d.Team != "" && (team != d.Team || d.Team == unknown) {
+		b = appendSuffix(b, Team, d.Team)
 	}
 	if d.Model == unknown {
-		writeSuffix(&b, "model", d.Model)
+		b = appendSuffix(b, "model", d.Model)
 	}
 	for _, s := range d.Split {
-		writeSuffix(&b, tagKey(s.Name), s.Value)
+		b = appendSuffix(b, tagKey(s.Name), s.Value)
 	}
-	return b.String()
+	return b
 }
 
 // czrnProvider returns the provider's component, and whether another provider
@@ -71,10 +72,13 @@ func czrnProvider(name string) (provider string, lossy bool) {
 // component makes a CZRN component: lower case, every run of other characters
 // than letters, digits and dashes one dash, none at the ends.
 func component(s string) string {
+	if isComponent(s) {
+		return s
+	}
 	b := make([]byte, 0, len(s))
 	run := false
 	for _, c := range []byte(strings.ToLower(s)) {
-		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' {
+		if isComponentByte(c) {
 			b, run = append(b, c), false
 		} else if !run {
 			b, run = append(b, '-'), true
@@ -86,25 +90,45 @@ func component(s string) string {
 	return unknown
 }
 
-var (
-	// A colon in a model becomes a bar, so bars of its own, and what could
-	// pass for a suffix, are escaped.
-	escapeModel = strings.NewReplacer("%", "%25", "|", "%7C", "=", "%3D")
-	escapeValue = strings.NewReplacer("%", "%25", "|", "%7C", ":", "%3A")
-)
-
-func writeSuffix(b *strings.Builder, name, value string) {
-	b.WriteString("|" + name + "=")
-	writeEscaped(b, escapeValue.Replace(value))
-}
-
-// writeEscaped writes s with its control characters as %XX.
-func writeEscaped(b *strings.Builder, s string) {
+// isComponent says that s is a component as it is.
+func isComponent(s string) bool {
+	if s == "" || s[0] == '-' || s[len(s)-1] == '-' {
+		return false
+	}
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c == 0x7f {
-			fmt.Fprintf(b, "%%%02X", c)
-		} else {
-			b.WriteByte(c)
+		if !isComponentByte(s[i]) {
+			return false
 		}
 	}
+	return true
+}
+
+func isComponentByte(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' }
+
+func appendSuffix(b []byte, name, value string) []byte {
+	b = append(append(append(b, '|'), name...), '=')
+	return appendEscaped(b, value, valueEscapes)
+}
+
+// A colon in a model becomes a bar, so bars of its own, and what could pass for
+// a suffix, are escaped.
+const (
+	modelEscapes = "%|="
+	valueEscapes = "%|:"
+)
+
+// appendEscaped appends s with its control characters and the escapes as %XX.
+func appendEscaped(b []byte, s, escapes string) []byte {
+	const hex = "0123456789ABCDEF"
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < ' ' || c == 0x7f || strings.IndexByte(escapes, c) >= 0:
+			b = append(b, '%', hex[c>>4], hex[c&15])
+		case c == ':':
+			b = append(b, '|')
+		default:
+			b = append(b, c)
+		}
+	}
+	return b
 }

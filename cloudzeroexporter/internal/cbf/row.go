@@ -1,11 +1,6 @@
 package cbf
 
-import (
-	"iter"
-	"strconv"
-
-	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
-)
+import "github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 
 // Totals are what a row adds up.
 type Totals struct {
@@ -50,34 +45,7 @@ type Format struct {
 }
 
 // ResourceID is the row's CZRN.
-func (r Row) ResourceID() string { return czrn(r.Dimensions) }
-
-// Columns yields the row's CBF columns that have a value, in a fixed order.
-func (f Format) Columns(h billing.Hour, r Row) iter.Seq2[string, string] {
-	return func(yield func(column, value string) bool) {
-		for _, c := range [...][2]string{
-			{"time/usage_start", h.String()},
-			{"cost/cost", r.Cost.String()},
-			{"usage/amount", strconv.FormatUint(r.amount(), 10)},
-			{"usage/units", r.units()},
-			{"resource/id", r.ResourceID()},
-			{"resource/service", serviceType},
-			{"resource/account", orUnknown(r.Team)},
-			{"resource/region", region},
-			{"resource/usage_family", resourceType},
-			{"lineitem/type", "Usage"},
-		} {
-			if !yield(c[0], c[1]) {
-				return
-			}
-		}
-		for tag, value := range f.tags(r) {
-			if value != "" && !yield("resource/tag:"+tag, value) {
-				return
-			}
-		}
-	}
-}
+func (r Row) ResourceID() string { return string(appendCZRN(nil, r.Dimensions)) }
 
 // amount is the row's usage: its tokens, or for models that have none, such as
 // those for images, its requests.
@@ -95,32 +63,12 @@ func (r Row) units() string {
 	return "requests"
 }
 
-// tags yields the row's tags, the empty ones too.
-func (f Format) tags(r Row) iter.Seq2[string, string] {
-	return func(yield func(tag, value string) bool) {
-		_ = yield("provider", r.Provider) &&
-			yield("model", r.Model) &&
-			yield("team_id", r.Team) &&
-			yield("team_alias", r.TeamAlias) &&
-			f.splitTags(r, yield) &&
-			yield("api_key_alias", r.APIKeyAlias) &&
-			f.TokenTags && r.Tokens.Total() > 0 &&
-			yield("prompt_tokens", strconv.FormatUint(r.Tokens.Input, 10)) &&
-			yield("completion_tokens", strconv.FormatUint(r.Tokens.Output, 10))
+// splitTag is the key of the tag that shows a further dimension, or "".
+func splitTag(name string) string {
+	if tag, known := tagOf[name]; known {
+		return tag
 	}
-}
-
-func (Format) splitTags(r Row, yield func(tag, value string) bool) bool {
-	for _, s := range r.Split {
-		tag, known := tagOf[s.Name]
-		if !known {
-			tag = tagKey(s.Name)
-		}
-		if tag != "" && !yield(tag, s.Value) {
-			return false
-		}
-	}
-	return true
+	return tagKey(name)
 }
 
 func orUnknown(s string) string {

@@ -61,7 +61,7 @@ type Outcome struct{ Spans, Tokens int64 }
 type Warning struct {
 	// What is wrong, and Advice what to do, each a sentence.
 	What, Advice string
-	// Since is when it was noticed first, Count how often since.
+	// Since is when it was noticed first, Count how often it is seen now.
 	Since time.Time
 	Count int64
 }

@@ -80,7 +80,7 @@ func TestThePageShowsWhatNeedsAPerson(t *testing.T) {
 	e.settings = Settings{Source: GivenHere, Changeable: true, Problem: setup.ErrSealed, Others: []string{"old"}}
 	body := ask(e, Options{Token: ""}, http.MethodGet, "/?hour=2026-11-01T03:00:00Z&hours=24", "", nil).Body.String()
 	for _, want := range []string{
-		"<b>Calls without a &lt;span&gt;.</b> Set LITELLM_OTEL_V2.", "7 times", `since <time datetime="2026-11-01T00:00:00Z"`,
+		"<b>Calls without a &lt;span&gt;.</b> Set LITELLM_OTEL_V2.", "seen 7 times now", `Since <time datetime="2026-11-01T00:00:00Z"`,
 		"openai/gpt-4o</th><td class=\"n\">2</td><td class=\"n\">15</td>", "the name", "<td class=\"n\">12</td>", "An export runs: 4 of 9 hours",
 		"Books of other connections are kept beside these: <b>old</b>", "token has changed", "25 to 30 of 30", "all 2 rows",
 		`id="forget"`, `href="?hour=2026-11-01T02%3A00%3A00Z&amp;hours=24&amp;rows=0#rows"`,

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"encoding/binary"
 	"time"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
@@ -10,6 +11,7 @@ import (
 // hours that the batch touches are in memory already.
 func (l *Ledger) applyLocked(b *Batch) {
 	now := billing.HourOf(time.Now())
+	l.fetchLocked(b)
 	begin := 0
 	var h *hour // calls of a batch mostly share their hour
 	for i := range b.calls {
@@ -22,6 +24,27 @@ func (l *Ledger) applyLocked(b *Batch) {
 	}
 }
 
+// fetchLocked has the processor fetch the slots that the batch will look at, all
+// at the same time: one after the other, those misses take longer than all else
+// that becomes of a call (230 ns of 890, now 60).
+func (l *Ledger) fetchLocked(b *Batch) {
+	var h *hour
+	var sum uint64
+	for i := range b.calls {
+		c := &b.calls[i]
+		if h == nil || h.Hour != c.hour {
+			if h = l.hours[c.hour]; h == nil {
+				continue // it was let go
+			}
+		}
+		sum += h.seen.fetch(c.identity)
+		if c.answer != 0 {
+			sum += l.answers.heard.fetch(c.answer)
+		}
+	}
+	b.fetched = sum
+}
+
 // bookLocked decides what a call is, given all that were told before, and books
 // it. The rules are those that give the truth for spans in any order; the
 // usage package says what makes identities and answers equal.
@@ -30,18 +53,17 @@ func (l *Ledger) bookLocked(h *hour, c *call, key []byte, now billing.Hour) bill
 		l.rejected = l.rejected.Add(c.totals)
 		return billing.Rejected
 	}
-	if _, seen := h.seen[c.identity]; seen || l.answers.has(c.identity) { // a clock that was ahead is believed later on
+	if l.answers.isDisplaced(c.identity) || !h.seen.add(c.identity) { // a clock that was ahead is believed later on
 		return billing.Duplicate
 	}
-	h.seen[c.identity] = struct{}{}
-	h.unsaved = append(h.unsaved, c.identity)
+	h.unsaved = binary.LittleEndian.AppendUint64(h.unsaved, c.identity)
 	h.changed = true
 	p := l.pending.of(h)
-	p.seen = append(p.seen, c.identity)
+	p.seen = binary.LittleEndian.AppendUint64(p.seen, c.identity)
 	l.pending.calls++
 	if c.corrected {
 		// Its hour is that of its arrival, so a repetition may fall into another.
-		l.rememberLocked(c.identity, false, now)
+		l.rememberLocked(answer{c.identity, now, displacedCall})
 	}
 	if c.cacheHit {
 		return billing.Free
@@ -50,7 +72,11 @@ func (l *Ledger) bookLocked(h *hour, c *call, key []byte, now billing.Hour) bill
 		if fromProvider, known := l.answers.get(c.answer); known && !(fromProvider && c.fromProvider) {
 			return billing.Free
 		}
-		l.rememberLocked(c.answer, c.fromProvider, now)
+		kind := answered
+		if c.fromProvider {
+			kind = answeredByProvider
+		}
+		l.rememberLocked(answer{c.answer, now, kind})
 	}
 	r := h.add(key, c.labels, c.totals)
 	if !r.pending {
@@ -60,8 +86,7 @@ func (l *Ledger) bookLocked(h *hour, c *call, key []byte, now billing.Hour) bill
 	return c.outcome
 }
 
-func (l *Ledger) rememberLocked(id uint64, fromProvider bool, now billing.Hour) {
-	a := answer{id: id, fromProvider: fromProvider, heard: now}
+func (l *Ledger) rememberLocked(a answer) {
 	l.answers.put(a)
-	l.pending.answers = append(l.pending.answers, a)
+	l.pending.answers.add(a)
 }

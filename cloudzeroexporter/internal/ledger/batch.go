@@ -12,14 +12,22 @@ type Batch struct {
 	calls []call
 	keys  []byte // the row keys of all calls, one after the other
 	tally Tally
+	// fetched is there so that what was fetched is not for nothing.
+	fetched uint64
+
+	points    []pointCall
+	pointKeys []byte // likewise, of all points
+	known     bool   // some points were in memory already, if not in storage
 }
 
-// Tally counts what became of a batch's spans and of their tokens.
+// Tally counts what became of a batch's spans, of their tokens, and of its
+// points of metrics.
 type Tally struct {
 	Spans  [billing.Outcomes]int64
 	Tokens [billing.Outcomes]uint64
 	// Corrected is the number of spans whose start was missing or impossible.
 	Corrected int64
+	PointTally
 }
 
 // call is what the books take in of a usage record.
@@ -67,13 +75,15 @@ func (b *Batch) Add(l cbf.Layout, r *usage.Record) {
 // Ignore counts n spans that are no LLM calls.
 func (b *Batch) Ignore(n int) { b.tally.Spans[billing.Ignored] += int64(n) }
 
-// Tally is what became of the spans; complete after [Ledger.Commit].
+// Tally is what became of the spans and points; complete after [Ledger.Commit].
 func (b *Batch) Tally() Tally { return b.tally }
 
 // Reset empties the batch and lets go of all that it borrowed.
 func (b *Batch) Reset() {
 	clear(b.calls)
 	b.calls, b.keys, b.tally = b.calls[:0], b.keys[:0], Tally{}
+	clear(b.points)
+	b.points, b.pointKeys, b.known = b.points[:0], b.pointKeys[:0], false
 }
 
 func (b *Batch) count(o billing.Outcome, t billing.Tokens) {

@@ -19,6 +19,7 @@ func (l *Ledger) maintain(ctx context.Context) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.forgetSeriesLocked(now)
 	for _, h := range l.hours {
 		if h.contents != nil && !h.changed && h.pending == nil && now.Sub(h.used) >= idleAfter {
 			h.contents = nil
@@ -40,10 +41,11 @@ func (l *Ledger) save(ctx context.Context) {
 	}
 	l.tried = now
 	l.mu.Lock()
-	c, err := l.checkpointLocked(now)
+	c := l.checkpointLocked(now)
 	l.mu.Unlock()
+	ops, err := c.operations()
 	if err == nil {
-		err = l.store.client.Batch(ctx, c.ops...)
+		err = l.store.client.Batch(ctx, ops...)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -52,7 +54,7 @@ func (l *Ledger) save(ctx context.Context) {
 		l.opts.Logger.Error("A checkpoint failed; the journal keeps all that it holds, and it is tried again", zap.Error(err))
 		return
 	}
-	l.checkpoint, l.unsaved, l.saved = l.journal, 0, now
+	l.checkpoint, l.unsaved, l.saved, l.seriesHead = l.journal, 0, now, c.series.head
 	for _, g := range c.gone {
 		l.opts.Logger.Info("An hour is older than the retention and has left the books",
 			zap.Stringer("hour", g.Hour), zap.Stringer("cost", g.Totals.Cost))
@@ -60,45 +62,88 @@ func (l *Ledger) save(ctx context.Context) {
 }
 
 // checkpoint is one that is being written, and what to take back when it fails.
+// It is a copy, so that commits go on while it is encoded.
 type checkpoint struct {
-	ops     []*storage.Operation
 	hours   []savedHour
-	answers []answer
+	answers []savedAnswers
 	expired map[billing.Hour]int // chunks of answers
 	gone    []*hour
+	head    head
+	// journal are the numbers of the entries that it makes superfluous, from the
+	// first up to the last but one.
+	journal [2]uint64
+	series  savedSeries
 }
 
 type savedHour struct {
 	*hour
-	unsaved []uint64
+	stored  storedHour
+	unsaved []byte
 }
 
-func (l *Ledger) checkpointLocked(now time.Time) (checkpoint, error) {
-	var (
-		c checkpoint
-		w writes
-	)
+// savedAnswers is a new chunk of answers.
+type savedAnswers struct {
+	storedAnswers
+	chunk int
+}
+
+func (l *Ledger) checkpointLocked(now time.Time) checkpoint {
+	c := checkpoint{journal: [2]uint64{l.checkpoint, l.journal}}
 	for _, h := range l.hours {
 		if l.expiredLocked(h, now) {
 			// From here on the hour is closed; what comes now is rejected.
 			l.letGoLocked(h)
 			c.gone = append(c.gone, h)
 		} else if h.changed {
-			if err := saveHour(&w, h, &c); err != nil {
-				return c, err
-			}
+			c.hours = append(c.hours, h.save())
 		}
 	}
-	if err := l.saveAnswersLocked(&w, &c); err != nil {
-		return c, err
+	for _, list := range l.answers.unsaved {
+		heard := billing.Hour(list.Heard)
+		c.answers = append(c.answers, savedAnswers{list, l.answers.chunks[heard]})
+		l.answers.chunks[heard]++
 	}
+	l.answers.unsaved = nil
+	c.series = l.saveSeriesLocked()
 	c.expired = l.answers.forget(billing.HourOf(now) - answersKept)
-	if err := w.set(headKey, l.headLocked()); err != nil {
-		return c, err
+	c.head = l.headLocked()
+	return c
+}
+
+// save copies the whole hour, and takes the identities that are new.
+func (h *hour) save() savedHour {
+	s := savedHour{hour: h, unsaved: h.unsaved}
+	if len(h.unsaved) > 0 {
+		h.SeenChunks++
+		h.unsaved = nil
 	}
-	for number := l.checkpoint; number < l.journal; number++ {
+	h.changed = false
+	s.stored = storedHour{Summary: storeSummary(&h.summary), Rows: make([]storedRow, 0, len(h.rows))}
+	for _, r := range h.rows {
+		s.stored.Rows = append(s.stored.Rows, r.stored())
+	}
+	return s
+}
+
+// operations are the checkpoint's, in the order that save needs.
+func (c *checkpoint) operations() ([]*storage.Operation, error) {
+	var w writes
+	for i := range c.hours {
+		h := &c.hours[i]
+		if len(h.unsaved) > 0 {
+			w.set(seenKey(h.Hour, h.stored.Summary.SeenChunks-1), h.unsaved)
+		}
+		w.set(hourKey(h.Hour), &h.stored)
+	}
+	for i := range c.answers {
+		w.set(answersKey(billing.Hour(c.answers[i].Heard), c.answers[i].chunk), &c.answers[i].storedAnswers)
+	}
+	c.series.write(&w)
+	w.set(headKey, &c.head)
+	for number := c.journal[0]; number < c.journal[1]; number++ {
 		w.delete(journalKey(number))
 	}
+	c.series.deleteOld(&w)
 	for heard, chunks := range c.expired {
 		for chunk := range chunks {
 			w.delete(answersKey(heard, chunk))
@@ -114,39 +159,7 @@ func (l *Ledger) checkpointLocked(now time.Time) (checkpoint, error) {
 			w.delete(seenKey(h.Hour, chunk))
 		}
 	}
-	c.ops = w.ops
-	return c, nil
-}
-
-// saveHour writes the whole hour, and the identities that are new.
-func saveHour(w *writes, h *hour, c *checkpoint) error {
-	unsaved := h.unsaved
-	if len(unsaved) > 0 {
-		if err := w.set(seenKey(h.Hour, h.SeenChunks), packIDs(unsaved)); err != nil {
-			return err
-		}
-		h.SeenChunks++
-		h.unsaved = nil
-	}
-	c.hours = append(c.hours, savedHour{h, unsaved})
-	h.changed = false
-	stored := storedHour{Summary: storeSummary(&h.summary), Rows: make([]storedRow, 0, len(h.rows))}
-	for _, r := range h.rows {
-		stored.Rows = append(stored.Rows, r.stored())
-	}
-	return w.set(hourKey(h.Hour), stored)
-}
-
-func (l *Ledger) saveAnswersLocked(w *writes, c *checkpoint) error {
-	for _, stored := range storeAnswers(l.answers.unsaved) {
-		heard := billing.Hour(stored.Heard)
-		if err := w.set(answersKey(heard, l.answers.chunks[heard]), stored); err != nil {
-			return err
-		}
-		l.answers.chunks[heard]++
-	}
-	c.answers, l.answers.unsaved = l.answers.unsaved, nil
-	return nil
+	return w.ops, w.err
 }
 
 func (l *Ledger) headLocked() head {
@@ -180,10 +193,11 @@ func (l *Ledger) undoLocked(c checkpoint) {
 		h.changed = true
 	}
 	maps.Copy(l.answers.chunks, c.expired)
-	for _, stored := range storeAnswers(c.answers) {
-		l.answers.chunks[billing.Hour(stored.Heard)]--
+	for _, saved := range c.answers {
+		l.answers.chunks[billing.Hour(saved.Heard)]--
+		l.answers.unsaved.addAll(answerLists{saved.storedAnswers})
 	}
-	l.answers.unsaved = append(c.answers, l.answers.unsaved...)
+	l.series.PutBackUnsaved(c.series.ids)
 	for _, h := range c.gone {
 		l.takeBackLocked(h)
 	}

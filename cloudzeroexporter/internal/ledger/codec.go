@@ -71,21 +71,16 @@ func unseal(b []byte, v any) error {
 	return nil
 }
 
-// packIDs stores identities as 8 bytes each, little endian.
-func packIDs(ids []uint64) []byte {
-	b := make([]byte, 0, 8*len(ids))
-	for _, id := range ids {
-		b = binary.LittleEndian.AppendUint64(b, id)
-	}
-	return b
-}
+// idBytes is the size of a stored identity.
+const idBytes = 8
 
-// unpackIDs calls visit for every identity of what packIDs made.
+// unpackIDs calls visit for every identity of a stored list: 8 bytes each,
+// little endian.
 func unpackIDs(b []byte, visit func(uint64)) error {
-	if len(b)%8 != 0 {
+	if len(b)%idBytes != 0 {
 		return fmt.Errorf("%w: %d bytes of identities", ErrCorrupt, len(b))
 	}
-	for ; len(b) > 0; b = b[8:] {
+	for ; len(b) > 0; b = b[idBytes:] {
 		visit(binary.LittleEndian.Uint64(b))
 	}
 	return nil

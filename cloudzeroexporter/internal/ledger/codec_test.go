@@ -6,6 +6,8 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/fxamacker/cbor/v2"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
@@ -80,7 +82,7 @@ func TestBooksOfANewerVersionAreNotTouched(t *testing.T) {
 func FuzzReplay(f *testing.F) {
 	for _, e := range []entry{
 		{},
-		{Hours: []storedChange{{Hour: 5, Revision: 1, Rows: []storedRow{{Key: []byte("\x01a\x01b\x01c"), Totals: storedTotals{Dollars: 1}}}, Seen: make([]byte, 16)}}},
+		{Hours: []storedChange{{Hour: 5, Revision: 1, Rows: []storedRow{{Key: cbor.ByteString("\x01a\x01b\x01c"), Totals: storedTotals{Dollars: 1}}}, Seen: make([]byte, 16)}}},
 		{Answers: []storedAnswers{{Heard: 3, Others: make([]byte, 8)}}},
 		{Hours: []storedChange{{Hour: 5, Posted: &storedPosting{Revision: 1, Femto: 1 << 63}}}},
 	} {

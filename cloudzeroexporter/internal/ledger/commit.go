@@ -18,7 +18,7 @@ var errClosed = errors.New("the books are closed")
 // the books by then is a duplicate. What an error leaves in memory is written
 // with the next commit, asked for or not.
 func (l *Ledger) Commit(ctx context.Context, b *Batch) error {
-	if len(b.calls) == 0 {
+	if len(b.calls) == 0 && len(b.points) == 0 && !b.known {
 		return nil
 	}
 	f, err := l.take(ctx, b)
@@ -42,13 +42,17 @@ func (l *Ledger) take(ctx context.Context, b *Batch) (*flight, error) {
 	if err := l.openHoursLocked(ctx, b); err != nil {
 		return nil, err
 	}
+	if err := l.openPointHoursLocked(ctx, b); err != nil {
+		return nil, err
+	}
 	l.applyLocked(b)
+	l.applyPointsLocked(b)
 	return l.flightLocked(), nil
 }
 
 // flightLocked is the commit after which storage has what memory has now.
 func (l *Ledger) flightLocked() *flight {
-	if l.pending.empty() {
+	if l.writtenLocked() {
 		return l.flying
 	}
 	select {
@@ -118,6 +122,7 @@ func (l *Ledger) write() {
 	for {
 		select {
 		case <-l.wake:
+			l.pace()
 			l.flush(ctx)
 		case <-tick.C:
 			l.flush(ctx)
@@ -131,20 +136,35 @@ func (l *Ledger) write() {
 	}
 }
 
+// pace waits until the next commit may begin, or until the end.
+func (l *Ledger) pace() {
+	wait := commitEvery - time.Since(l.flushed)
+	if wait <= 0 {
+		return
+	}
+	select {
+	case <-time.After(wait):
+	case <-l.stop:
+	}
+}
+
 // flush writes what is pending as one journal entry.
 func (l *Ledger) flush(ctx context.Context) {
 	l.mu.Lock()
-	if l.pending.empty() {
+	if l.writtenLocked() {
 		l.mu.Unlock()
 		return
 	}
 	f := l.nextLocked() // nobody may wait for it yet, but somebody may join
 	e := l.pending.entry()
+	var changed []uint64
+	e.Series, changed = l.series.TakeUnwritten()
 	taken := l.pending.take()
 	l.next, l.flying, l.writing = nil, f, taken.calls
 	l.mu.Unlock()
 
 	begin := time.Now()
+	l.flushed = begin
 	size, err := l.store.set(ctx, journalKey(l.journal), e)
 	l.opts.Committed(time.Since(begin), err)
 
@@ -152,6 +172,7 @@ func (l *Ledger) flush(ctx context.Context) {
 	l.flying, l.writing = nil, 0
 	if err != nil {
 		l.pending.restore(taken)
+		l.series.PutBack(changed)
 	}
 	l.mu.Unlock()
 	f.err = err

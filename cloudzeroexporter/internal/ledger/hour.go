@@ -85,9 +85,9 @@ func (s *summary) done() bool {
 // contents are an hour's rows and the identities of its calls.
 type contents struct {
 	rows map[string]*row // by their key
-	seen map[uint64]struct{}
-	// unsaved are the identities that no stored chunk has yet.
-	unsaved []uint64
+	seen identities
+	// unsaved are the identities that no stored chunk has yet, packed.
+	unsaved []byte
 }
 
 // row is a line of the books.
@@ -100,7 +100,7 @@ type row struct {
 }
 
 func newContents() *contents {
-	return &contents{rows: make(map[string]*row), seen: make(map[uint64]struct{})}
+	return &contents{rows: make(map[string]*row)}
 }
 
 // add books a call on its row, which is made when it is the first.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/series"
 )
 
 const (
@@ -25,6 +26,10 @@ const (
 	maxJournalEntries = 4096
 	// idleAfter is how long an hour's contents stay in memory unused.
 	idleAfter = 15 * time.Minute
+	// commitEvery is the least time between the beginnings of two commits. A
+	// commit takes some 25 µs and what it writes; so many one-span requests cost
+	// no more than 1000 of them in a second, and those who wait share them.
+	commitEvery = time.Millisecond
 	// maxUncommitted bounds the calls that memory has and the storage has not.
 	maxUncommitted = 200_000
 )
@@ -40,6 +45,16 @@ type Options struct {
 	// NeverPosted says that nothing will be posted, so that old hours may go
 	// although AnyCost does not hold them.
 	NeverPosted bool
+	// Metrics says that metrics are what is billed, so that how far cumulative
+	// series have come is kept; SeriesLimit is how many of them.
+	Metrics     bool
+	SeriesLimit int
+	// SkipEarlier says that what series counted before these books began is
+	// billed by somebody else.
+	SkipEarlier bool
+	// Elsewhere says that other books were in use since these were: what series
+	// counted meanwhile is billed there, and not here.
+	Elsewhere bool
 	// Logger gets what happens to the storage, never what a single span does.
 	Logger *zap.Logger
 	// Committed, if set, is told of every write: how long it took, and its error.
@@ -62,19 +77,26 @@ type Ledger struct {
 	answers  answers
 	gone     map[billing.Month]gone
 	rejected cbf.Totals // of calls that came too late
+	series   *series.Set
+	skipped  billing.Amount // what series had counted before, since the start
 	pending  pending
 	writing  int     // calls in the commit that is being written
 	next     *flight // what waits for the next commit; nil when nothing does
 	flying   *flight // the commit that is being written; nil when none is
 	closed   bool
 	begun    time.Time // when these books began; set before anything else runs
+	opened   time.Time // when this process opened them
+	forgot   billing.Hour
+	madeRoom time.Time
 
 	// Below is the writing goroutine's own.
+	flushed    time.Time // when the last commit began
 	journal    uint64    // number of the next entry
 	checkpoint uint64    // number of the first entry that no checkpoint contains
 	unsaved    int       // bytes of journal since the last checkpoint
 	saved      time.Time // of the last checkpoint
 	tried      time.Time // of the last attempt at one
+	seriesHead seriesHead
 }
 
 // flight is one commit, and those who wait for it.
@@ -96,6 +118,7 @@ func Open(ctx context.Context, client storage.Client, opts Options) (*Ledger, er
 		tombs:   make(tombs),
 		answers: newAnswers(),
 		gone:    make(map[billing.Month]gone),
+		series:  series.NewSet(opts.SeriesLimit),
 	}
 	if opts.Committed == nil {
 		l.opts.Committed = func(time.Duration, error) {}
@@ -103,7 +126,11 @@ func Open(ctx context.Context, client storage.Client, opts Options) (*Ledger, er
 	if err := l.recover(ctx); err != nil { // nothing else uses l yet
 		return nil, fmt.Errorf("open the books: %w", err)
 	}
+	if err := l.beginSeries(ctx); err != nil {
+		return nil, fmt.Errorf("open the books: %w", err)
+	}
 	l.saved = time.Now()
+	l.opened = l.saved
 	go l.write() //nolint:gosec // it outlives the start and ends with Close
 	return l, nil
 }

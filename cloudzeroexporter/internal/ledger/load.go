@@ -27,7 +27,8 @@ func (l *Ledger) loadLocked(ctx context.Context, h *hour) error {
 		var ids []byte
 		_, err := l.store.get(ctx, key, &ids)
 		if err == nil {
-			err = unpackIDs(ids, func(id uint64) { c.seen[id] = struct{}{} })
+			c.seen.grow(len(ids) / idBytes)
+			err = unpackIDs(ids, func(id uint64) { c.seen.add(id) })
 		}
 		if err = l.setAside(ctx, key, err); err != nil {
 			return err

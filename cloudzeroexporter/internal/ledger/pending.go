@@ -1,11 +1,9 @@
 package ledger
 
-import "github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
-
 // pending is what memory has and the journal has not.
 type pending struct {
 	changes []*change
-	answers []answer
+	answers answerLists
 	// calls is the number of calls in it.
 	calls int
 }
@@ -14,7 +12,7 @@ type pending struct {
 type change struct {
 	hour   *hour
 	rows   []*row
-	seen   []uint64
+	seen   []byte // identities, packed
 	posted bool
 }
 
@@ -56,7 +54,7 @@ func (p *pending) restore(taken pending) {
 			}
 		}
 	}
-	p.answers = append(p.answers, taken.answers...)
+	p.answers.addAll(taken.answers)
 	p.calls += taken.calls
 }
 
@@ -64,7 +62,7 @@ func (p *pending) restore(taken pending) {
 func (p *pending) entry() entry {
 	var e entry
 	for _, c := range p.changes {
-		s := storedChange{Hour: int64(c.hour.Hour), Revision: c.hour.Revision, Seen: packIDs(c.seen)}
+		s := storedChange{Hour: int64(c.hour.Hour), Revision: c.hour.Revision, Seen: c.seen}
 		for _, r := range c.rows {
 			s.Rows = append(s.Rows, r.stored())
 		}
@@ -74,26 +72,6 @@ func (p *pending) entry() entry {
 		}
 		e.Hours = append(e.Hours, s)
 	}
-	e.Answers = storeAnswers(p.answers)
+	e.Answers = p.answers
 	return e
-}
-
-// storeAnswers groups answers by the hour they were heard in.
-func storeAnswers(list []answer) []storedAnswers {
-	var stored []storedAnswers
-	at := make(map[billing.Hour]int)
-	for _, a := range list {
-		i, ok := at[a.heard]
-		if !ok {
-			i = len(stored)
-			at[a.heard] = i
-			stored = append(stored, storedAnswers{Heard: int64(a.heard)})
-		}
-		ids := &stored[i].Others
-		if a.fromProvider {
-			ids = &stored[i].FromProvider
-		}
-		*ids = append(*ids, packIDs([]uint64{a.id})...)
-	}
-	return stored
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"time"
 
@@ -28,6 +29,9 @@ func (l *Ledger) recover(ctx context.Context) error {
 		return err
 	}
 	if err := l.readAnswers(ctx); err != nil {
+		return err
+	}
+	if err := l.readSeries(ctx); err != nil {
 		return err
 	}
 	return l.readJournal(ctx, h.Journal)
@@ -97,6 +101,9 @@ func (l *Ledger) readJournal(ctx context.Context, number uint64) error {
 		if err == nil && !found {
 			break
 		}
+		if number < l.seriesHead.Journal {
+			e.Series = nil
+		}
 		if err == nil {
 			err = l.replay(ctx, &e, touched)
 		}
@@ -131,9 +138,9 @@ func (l *Ledger) replay(ctx context.Context, e *entry, touched map[*hour]bool) e
 		if err := l.answers.restore(&e.Answers[i]); err != nil {
 			return err
 		}
-		l.answers.unsave(&e.Answers[i])
 	}
-	return nil
+	l.answers.unsaved.addAll(e.Answers) // no chunk has them yet
+	return l.restoreSeries(e.Series, true)
 }
 
 // replay applies what a journal entry says of the hour.
@@ -153,9 +160,8 @@ func (h *hour) replay(c *storedChange) error {
 		h.Posted = posted
 	}
 	return unpackIDs(c.Seen, func(id uint64) {
-		if _, seen := h.seen[id]; !seen {
-			h.seen[id] = struct{}{}
-			h.unsaved = append(h.unsaved, id)
+		if h.seen.add(id) {
+			h.unsaved = binary.LittleEndian.AppendUint64(h.unsaved, id)
 		}
 	})
 }
@@ -170,22 +176,13 @@ func (h *hour) recount() {
 
 // restore takes over stored answers.
 func (a *answers) restore(s *storedAnswers) error {
-	for ids, fromProvider := range map[*[]byte]bool{&s.FromProvider: true, &s.Others: false} {
-		err := unpackIDs(*ids, func(id uint64) {
-			a.heard[id] = answer{id: id, fromProvider: fromProvider, heard: billing.Hour(s.Heard)}
-		})
+	for kind := range answerKinds {
+		err := unpackIDs(*s.of(kind), func(id uint64) { a.remember(answer{id, billing.Hour(s.Heard), kind}) })
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// unsave marks restored answers as those that no chunk has.
-func (a *answers) unsave(s *storedAnswers) {
-	for _, ids := range [][]byte{s.FromProvider, s.Others} {
-		_ = unpackIDs(ids, func(id uint64) { a.unsaved = append(a.unsaved, a.heard[id]) }) // restore has checked it
-	}
 }
 
 // setAside puts an unreadable value where it does no harm, says so, and lets

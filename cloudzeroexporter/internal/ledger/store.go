@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -80,18 +81,14 @@ func (s store) putAside(ctx context.Context, key string) error {
 
 // writes collects the operations of one batch.
 type writes struct {
-	ops   []*storage.Operation
-	bytes int
+	ops []*storage.Operation
+	err error // the first one
 }
 
-func (w *writes) set(key string, v any) error {
+func (w *writes) set(key string, v any) {
 	b, err := seal(v)
-	if err != nil {
-		return err
-	}
-	w.bytes += len(b)
+	w.err = cmp.Or(w.err, err)
 	w.ops = append(w.ops, storage.SetOperation(key, b))
-	return nil
 }
 
 func (w *writes) delete(key string) { w.ops = append(w.ops, storage.DeleteOperation(key)) }

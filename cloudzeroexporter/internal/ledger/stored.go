@@ -3,6 +3,8 @@ package ledger
 import (
 	"fmt"
 
+	"github.com/fxamacker/cbor/v2"
+
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
 )
@@ -15,6 +17,7 @@ type entry struct {
 	_       struct{} `cbor:",toarray"`
 	Hours   []storedChange
 	Answers []storedAnswers
+	Series  []byte // of cumulative series that changed, packed
 }
 
 // storedChange is what a commit changed in one hour. Its totals are absolute, so
@@ -31,7 +34,7 @@ type storedChange struct {
 // storedRow is a row as it was at that time.
 type storedRow struct {
 	_                      struct{} `cbor:",toarray"`
-	Key                    []byte
+	Key                    cbor.ByteString
 	TeamAlias, APIKeyAlias string
 	Totals                 storedTotals
 }
@@ -59,9 +62,9 @@ type storedPosting struct {
 
 // storedAnswers are answers that were heard in one hour.
 type storedAnswers struct {
-	_                    struct{} `cbor:",toarray"`
-	Heard                int64
-	FromProvider, Others []byte
+	_                               struct{} `cbor:",toarray"`
+	Heard                           int64
+	FromProvider, Others, Displaced []byte
 }
 
 // storedSummary is an hour's summary, in the head.
@@ -104,7 +107,7 @@ type storedGone struct {
 
 func (r *row) stored() storedRow {
 	return storedRow{
-		Key: []byte(r.key), TeamAlias: r.labels.TeamAlias, APIKeyAlias: r.labels.APIKeyAlias, Totals: storeTotals(r.totals),
+		Key: cbor.ByteString(r.key), TeamAlias: r.labels.TeamAlias, APIKeyAlias: r.labels.APIKeyAlias, Totals: storeTotals(r.totals),
 	}
 }
 

@@ -212,7 +212,7 @@ func (l *Ledger) Balance() Balance {
 	defer l.mu.Unlock()
 	b := Balance{
 		Rejected: l.rejected.Cost, Hours: len(l.hours),
-		Uncommitted: l.pending.calls + l.writing, Identities: len(l.answers.heard),
+		Uncommitted: l.pending.calls + l.writing, Identities: l.answers.heard.n + l.answers.displaced.n,
 	}
 	months := make(map[billing.Month]*Month)
 	of := func(month billing.Month) *Month {
@@ -234,7 +234,7 @@ func (l *Ledger) Balance() Balance {
 		m.Unpriced, m.UnpricedTokens = m.Unpriced+h.Totals.Unpriced, m.UnpricedTokens+h.Totals.UnpricedTokens
 		b.Rows += h.Rows
 		if h.contents != nil {
-			b.Identities += len(h.seen)
+			b.Identities += h.seen.n
 		}
 	}
 	for _, m := range months {

@@ -41,11 +41,19 @@ type TelemetryBuilder struct {
 	ExporterCloudzeroHeldHours         metric.Int64ObservableGauge
 	ExporterCloudzeroHours             metric.Int64ObservableGauge
 	ExporterCloudzeroIdentities        metric.Int64ObservableGauge
+	ExporterCloudzeroIgnoredCost       metric.Float64ObservableCounter
+	ExporterCloudzeroLeaks             metric.Int64ObservableGauge
 	ExporterCloudzeroOldestDueHourAge  metric.Float64ObservableGauge
+	ExporterCloudzeroPoints            metric.Int64Counter
 	ExporterCloudzeroPostDuration      metric.Float64Histogram
 	ExporterCloudzeroPosts             metric.Int64Counter
 	ExporterCloudzeroRejectedCost      metric.Float64ObservableCounter
+	ExporterCloudzeroRequestTraces     metric.Int64ObservableCounter
 	ExporterCloudzeroRows              metric.Int64ObservableGauge
+	ExporterCloudzeroSeries            metric.Int64ObservableGauge
+	ExporterCloudzeroSeriesLimit       metric.Int64ObservableGauge
+	ExporterCloudzeroSeriesResets      metric.Int64Counter
+	ExporterCloudzeroSkippedCost       metric.Float64ObservableCounter
 	ExporterCloudzeroSpans             metric.Int64Counter
 	ExporterCloudzeroTokens            metric.Int64Counter
 	ExporterCloudzeroUncommittedCalls  metric.Int64ObservableGauge
@@ -212,6 +220,36 @@ func (builder *TelemetryBuilder) RegisterExporterCloudzeroIdentitiesCallback(cb 
 	return nil
 }
 
+// RegisterExporterCloudzeroIgnoredCostCallback sets callback for observable ExporterCloudzeroIgnoredCost metric.
+func (builder *TelemetryBuilder) RegisterExporterCloudzeroIgnoredCostCallback(cb metric.Float64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerFloat64{inst: builder.ExporterCloudzeroIgnoredCost, obs: o})
+		return nil
+	}, builder.ExporterCloudzeroIgnoredCost)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterExporterCloudzeroLeaksCallback sets callback for observable ExporterCloudzeroLeaks metric.
+func (builder *TelemetryBuilder) RegisterExporterCloudzeroLeaksCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ExporterCloudzeroLeaks, obs: o})
+		return nil
+	}, builder.ExporterCloudzeroLeaks)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
 // RegisterExporterCloudzeroOldestDueHourAgeCallback sets callback for observable ExporterCloudzeroOldestDueHourAge metric.
 func (builder *TelemetryBuilder) RegisterExporterCloudzeroOldestDueHourAgeCallback(cb metric.Float64Callback) error {
 	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
@@ -242,12 +280,72 @@ func (builder *TelemetryBuilder) RegisterExporterCloudzeroRejectedCostCallback(c
 	return nil
 }
 
+// RegisterExporterCloudzeroRequestTracesCallback sets callback for observable ExporterCloudzeroRequestTraces metric.
+func (builder *TelemetryBuilder) RegisterExporterCloudzeroRequestTracesCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ExporterCloudzeroRequestTraces, obs: o})
+		return nil
+	}, builder.ExporterCloudzeroRequestTraces)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
 // RegisterExporterCloudzeroRowsCallback sets callback for observable ExporterCloudzeroRows metric.
 func (builder *TelemetryBuilder) RegisterExporterCloudzeroRowsCallback(cb metric.Int64Callback) error {
 	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		cb(ctx, &observerInt64{inst: builder.ExporterCloudzeroRows, obs: o})
 		return nil
 	}, builder.ExporterCloudzeroRows)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterExporterCloudzeroSeriesCallback sets callback for observable ExporterCloudzeroSeries metric.
+func (builder *TelemetryBuilder) RegisterExporterCloudzeroSeriesCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ExporterCloudzeroSeries, obs: o})
+		return nil
+	}, builder.ExporterCloudzeroSeries)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterExporterCloudzeroSeriesLimitCallback sets callback for observable ExporterCloudzeroSeriesLimit metric.
+func (builder *TelemetryBuilder) RegisterExporterCloudzeroSeriesLimitCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ExporterCloudzeroSeriesLimit, obs: o})
+		return nil
+	}, builder.ExporterCloudzeroSeriesLimit)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+// RegisterExporterCloudzeroSkippedCostCallback sets callback for observable ExporterCloudzeroSkippedCost metric.
+func (builder *TelemetryBuilder) RegisterExporterCloudzeroSkippedCostCallback(cb metric.Float64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerFloat64{inst: builder.ExporterCloudzeroSkippedCost, obs: o})
+		return nil
+	}, builder.ExporterCloudzeroSkippedCost)
 	if err != nil {
 		return err
 	}
@@ -312,7 +410,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ExporterCloudzeroClockCorrections, err = builder.meter.Int64Counter(
 		"otelcol_exporter_cloudzero_clock_corrections",
-		metric.WithDescription("Spans whose start was missing or impossible, and that count for the hour of their arrival. [Alpha]"),
+		metric.WithDescription("Spans and points whose time was missing or impossible, and that count for the hour of their arrival. [Alpha]"),
 		metric.WithUnit("{span}"),
 	)
 	errs = errors.Join(errs, err)
@@ -389,10 +487,28 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("{identity}"),
 	)
 	errs = errors.Join(errs, err)
+	builder.ExporterCloudzeroIgnoredCost, err = builder.meter.Float64ObservableCounter(
+		"otelcol_exporter_cloudzero_ignored_cost",
+		metric.WithDescription("Cost that metrics told of, since the start, where spans are billed. The spans should tell the same. [Alpha]"),
+		metric.WithUnit("{USD}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterCloudzeroLeaks, err = builder.meter.Int64ObservableGauge(
+		"otelcol_exporter_cloudzero_leaks",
+		metric.WithDescription("Traces, models, spans, calls or hours that show, now or within the last hour, that money does not arrive; 0 when all is well. [Alpha]"),
+		metric.WithUnit("{leak}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ExporterCloudzeroOldestDueHourAge, err = builder.meter.Float64ObservableGauge(
 		"otelcol_exporter_cloudzero_oldest_due_hour_age",
 		metric.WithDescription("How long the oldest due hour has been due; 0 when none is. The number to alert on. [Alpha]"),
 		metric.WithUnit("s"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterCloudzeroPoints, err = builder.meter.Int64Counter(
+		"otelcol_exporter_cloudzero_points",
+		metric.WithDescription("Points of metrics received, each with exactly one outcome. [Alpha]"),
+		metric.WithUnit("{point}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterCloudzeroPostDuration, err = builder.meter.Float64Histogram(
@@ -414,10 +530,40 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("{USD}"),
 	)
 	errs = errors.Join(errs, err)
+	builder.ExporterCloudzeroRequestTraces, err = builder.meter.Int64ObservableCounter(
+		"otelcol_exporter_cloudzero_request_traces",
+		metric.WithDescription("Traces of successful requests to LiteLLM's LLM routes, by whether their model call was seen. [Alpha]"),
+		metric.WithUnit("{trace}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ExporterCloudzeroRows, err = builder.meter.Int64ObservableGauge(
 		"otelcol_exporter_cloudzero_rows",
 		metric.WithDescription("Rows in the books, of all hours. [Alpha]"),
 		metric.WithUnit("{row}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterCloudzeroSeries, err = builder.meter.Int64ObservableGauge(
+		"otelcol_exporter_cloudzero_series",
+		metric.WithDescription("Cumulative series of metrics that are kept track of. [Alpha]"),
+		metric.WithUnit("{series}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterCloudzeroSeriesLimit, err = builder.meter.Int64ObservableGauge(
+		"otelcol_exporter_cloudzero_series_limit",
+		metric.WithDescription("How many cumulative series can be kept track of. [Alpha]"),
+		metric.WithUnit("{series}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterCloudzeroSeriesResets, err = builder.meter.Int64Counter(
+		"otelcol_exporter_cloudzero_series_resets",
+		metric.WithDescription("Series whose sum or count fell although their start stayed, and that count from 0 again. [Alpha]"),
+		metric.WithUnit("{reset}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterCloudzeroSkippedCost, err = builder.meter.Float64ObservableCounter(
+		"otelcol_exporter_cloudzero_skipped_cost",
+		metric.WithDescription("Cost that cumulative series had counted before they were kept track of, and that is not billed. [Alpha]"),
+		metric.WithUnit("{USD}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ExporterCloudzeroSpans, err = builder.meter.Int64Counter(
@@ -428,7 +574,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ExporterCloudzeroTokens, err = builder.meter.Int64Counter(
 		"otelcol_exporter_cloudzero_tokens",
-		metric.WithDescription("Tokens of the spans received. Those of outcome free are not charged for. [Alpha]"),
+		metric.WithDescription("Tokens of the spans or points received. Those of outcome free are not charged for. [Alpha]"),
 		metric.WithUnit("{token}"),
 	)
 	errs = errors.Join(errs, err)

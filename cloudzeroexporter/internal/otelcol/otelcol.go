@@ -14,6 +14,8 @@ import (
 	"os/exec"
 	"time"
 
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 )
@@ -71,6 +73,9 @@ func Start(o Options) (*Collector, error) {
 // Done is closed when the process has ended.
 func (c *Collector) Done() <-chan struct{} { return c.done }
 
+// PID is the number of the process.
+func (c *Collector) PID() int { return c.cmd.Process.Pid }
+
 // Ready waits until the collector takes data.
 func (c *Collector) Ready(ctx context.Context) error {
 	ticker := time.NewTicker(5 * time.Millisecond)
@@ -121,14 +126,23 @@ func (c *Collector) Kill() {
 	<-c.done
 }
 
-// Send sends a request over OTLP/HTTP once. An error says that it is not
-// acknowledged.
+// Send sends a request of spans over OTLP/HTTP once. An error says that it is
+// not acknowledged.
 func (c *Collector) Send(ctx context.Context, td ptrace.Traces) error {
-	body, err := ptraceotlp.NewExportRequestFromTraces(td).MarshalProto()
+	return c.send(ctx, "/v1/traces", ptraceotlp.NewExportRequestFromTraces(td))
+}
+
+// SendMetrics sends a request of metrics, likewise.
+func (c *Collector) SendMetrics(ctx context.Context, md pmetric.Metrics) error {
+	return c.send(ctx, "/v1/metrics", pmetricotlp.NewExportRequestFromMetrics(md))
+}
+
+func (c *Collector) send(ctx context.Context, path string, request interface{ MarshalProto() ([]byte, error) }) error {
+	body, err := request.MarshalProto()
 	if err != nil {
 		return err
 	}
-	_, err = post(ctx, "http://"+c.HTTP+"/v1/traces", "application/x-protobuf", body)
+	_, err = post(ctx, "http://"+c.HTTP+path, "application/x-protobuf", body)
 	return err
 }
 

@@ -14,19 +14,38 @@ type Limits struct{ Bytes, Rows int }
 // left, spread over the hours that are still to be posted. Quiet hours save for
 // busy ones, and an hour keeps what it has.
 func (r *round) allowance(h ledger.Summary, now time.Time) room {
-	left := room{r.opts.Limits.Bytes, r.opts.Limits.Rows}
-	month := h.Hour.Month()
+	month := r.budget(h.Hour.Month(), now)
+	left := room{month.bytes + h.Posted.Bytes, month.rows + h.Posted.Rows}
+	return room{
+		bytes: max(0, min(left.bytes, max(left.bytes/month.hours, h.Posted.Bytes))),
+		rows:  max(0, min(left.rows, max(left.rows/month.hours, h.Posted.Rows))),
+	}
+}
+
+// budget is what a month has left, and for how many hours.
+type budget struct {
+	room
+	hours int
+}
+
+// budget looks at the month once for all hours that are packed before the next
+// post changes it.
+func (r *round) budget(month billing.Month, now time.Time) budget {
+	if b, known := r.budgets[month]; known {
+		return b
+	}
+	b := budget{room: room{r.opts.Limits.Bytes, r.opts.Limits.Rows}, hours: r.hoursLeft(month, now)}
 	for _, m := range r.books.Balance().Months {
 		if m.Month == month {
-			left.bytes -= m.Bytes - h.Posted.Bytes
-			left.rows -= m.Rows - h.Posted.Rows
+			b.bytes -= m.Bytes
+			b.rows -= m.Rows
 		}
 	}
-	hours := r.hoursLeft(month, now)
-	return room{
-		bytes: max(0, min(left.bytes, max(left.bytes/hours, h.Posted.Bytes))),
-		rows:  max(0, min(left.rows, max(left.rows/hours, h.Posted.Rows))),
+	if r.budgets == nil {
+		r.budgets = make(map[billing.Month]budget)
 	}
+	r.budgets[month] = b
+	return b
 }
 
 // hoursLeft is the number of hours of the month that are still to be posted:

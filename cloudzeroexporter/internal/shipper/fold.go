@@ -20,19 +20,14 @@ const foldedGrowth = 120
 // room is what an hour may take of its month.
 type room struct{ bytes, rows int }
 
-// fold makes rows fit into the room: the cheapest become one row for each
+// fold makes rows of these sizes fit into the room: the cheapest become one row for each
 // provider and model, so that totals stay exact and the biggest spenders stay
 // visible. It returns how many it folded. Where even that does not fit, all are
 // folded.
-func fold(f cbf.Format, at billing.Hour, rows []cbf.Row, r room) (kept []cbf.Row, folded int) {
-	sizes := make([]int, len(rows))
+func fold(f cbf.Format, at billing.Hour, rows []cbf.Row, sizes []int, r room) (kept []cbf.Row, folded int) {
 	bytes, count := 0, len(rows)
-	for i, row := range rows {
-		sizes[i] = len(f.AppendJSON(nil, at, row)) + len(",")
-		bytes += sizes[i]
-	}
-	if bytes <= r.bytes && count <= r.rows {
-		return rows, 0
+	for _, size := range sizes {
+		bytes += size
 	}
 	cheapest := make([]int, len(rows))
 	for i := range cheapest {

@@ -10,6 +10,9 @@ import (
 // envelopeBytes is more than a body has around its rows.
 const envelopeBytes = 100
 
+// usualRowBytes is what most rows take.
+const usualRowBytes = 640
+
 // parcel is one hour, ready to be posted.
 type parcel struct {
 	ledger.Summary
@@ -33,34 +36,63 @@ type parcel struct {
 // wrap makes a parcel of the hour that fits into the room. The rows of base are
 // posted as they are.
 func wrap(f cbf.Format, c ledger.Contents, base [][]byte, r room) parcel {
-	p := parcel{Summary: c.Summary}
-	for _, raw := range base {
-		p.addRaw(raw)
+	whole := packed(f, c.Summary, base, c.Rows)
+	if len(whole.data) <= r.bytes && len(whole.ends) <= r.rows {
+		return whole
+	}
+	var sizes []int
+	begin := 0
+	for _, end := range whole.ends {
+		sizes, begin = append(sizes, end-begin), end
+	}
+	for _, size := range sizes[:len(base)] {
+		r.bytes -= size
 	}
 	r.rows -= len(base)
-	r.bytes -= len(p.data)
-	rows, folded := fold(f, c.Hour, c.Rows, r)
-	for _, row := range rows {
-		p.add(f, row)
-	}
+	rows, folded := fold(f, c.Hour, c.Rows, sizes[len(base):], r)
+	p := packed(f, c.Summary, base, rows)
 	p.folded = folded
 	return p
 }
 
+func packed(f cbf.Format, s ledger.Summary, base [][]byte, rows []cbf.Row) parcel {
+	count := len(base) + len(rows)
+	p := parcel{
+		Summary: s,
+		data:    make([]byte, 0, count*usualRowBytes), ends: make([]int, 0, count), rows: make([]cbf.Row, 0, count),
+	}
+	for _, raw := range base {
+		p.addRaw(raw)
+	}
+	for _, row := range rows {
+		p.add(f, row)
+	}
+	return p
+}
+
 func (p *parcel) add(f cbf.Format, r cbf.Row) {
-	p.addRaw(f.AppendJSON(nil, p.Hour, r))
-	p.rows[len(p.rows)-1] = r
+	p.comma()
+	p.data = f.AppendJSON(p.data, p.Hour, r)
+	p.end(r)
 	p.cost = p.cost.Add(r.Cost)
 }
 
 // addRaw adds a row that is not of the books.
 func (p *parcel) addRaw(row []byte) {
+	p.comma()
+	p.data = append(p.data, row...)
+	p.end(cbf.Row{})
+}
+
+func (p *parcel) comma() {
 	if len(p.ends) > 0 {
 		p.data = append(p.data, ',')
 	}
-	p.data = append(p.data, row...)
+}
+
+func (p *parcel) end(r cbf.Row) {
 	p.ends = append(p.ends, len(p.data))
-	p.rows = append(p.rows, cbf.Row{})
+	p.rows = append(p.rows, r)
 }
 
 // between is the JSON of the rows from one index up to another.

@@ -28,6 +28,8 @@ type round struct {
 	counts  map[string]int
 	guarded map[billing.Month]bool
 	months  map[billing.Month]map[billing.Hour][][]byte
+
+	budgets map[billing.Month]budget // since the last post
 }
 
 // shipAll posts the hours, oldest first. An hour that AnyCost refuses is held
@@ -188,6 +190,7 @@ func (r *round) doubt(ctx context.Context, parcels []parcel, since func(parcel) 
 // posted records that AnyCost holds the hours.
 func (r *round) posted(ctx context.Context, parcels []parcel) error {
 	now := time.Now()
+	r.budgets = nil
 	postings := make(map[billing.Hour]ledger.Posting, len(parcels))
 	for _, p := range parcels {
 		doubt := p.Posted.Doubt

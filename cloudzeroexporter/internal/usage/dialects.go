@@ -10,7 +10,7 @@ import (
 // below them, so each dialect names the kinds of spans that are calls.
 
 func (c *collector) isGenAI() bool {
-	switch c.operation {
+	switch c.raw(fieldOperation) {
 	case "chat", "text_completion", "generate_content", "embeddings", "embedding", "image", "audio":
 		return true
 	default:
@@ -19,7 +19,7 @@ func (c *collector) isGenAI() bool {
 }
 
 func (c *collector) isOpenLLMetry() bool {
-	switch c.requestType {
+	switch c.raw(fieldRequestType) {
 	case "chat", "completion", "embedding", "rerank":
 		return true
 	default:
@@ -28,45 +28,33 @@ func (c *collector) isOpenLLMetry() bool {
 }
 
 func (c *collector) isOpenInference() bool {
-	return c.kind == "LLM" || c.kind == "EMBEDDING"
+	kind := c.raw(fieldKind)
+	return kind == "LLM" || kind == "EMBEDDING"
 }
 
 // genAI reads OpenTelemetry's conventions, and OpenLLMetry's and OpenLIT's,
 // which differ from them in names only.
-func (c *collector) genAI(span ptrace.Span, failed bool) Record {
+func (c *collector) genAI(r *Record, span ptrace.Span, failed bool) {
 	p := c.price()
-	r := Record{
-		Outcome: p.outcome(failed),
-		Tokens: billing.Tokens{
-			Input:      firstCount(c.input, c.prompt),
-			Output:     firstCount(c.output, c.completion),
-			CacheRead:  firstCount(c.cacheRead, c.cacheReadOld),
-			CacheWrite: firstCount(c.cacheWrite, c.cacheWriteOld),
-		},
-		Provider:   liteLLMName(first(c.providerName, c.system)),
-		Model:      first(c.requestModel, c.responseModel),
-		Attributes: c.other,
-	}
+	r.Outcome = p.outcome(failed)
+	r.Tokens = c.tokens()
+	r.Provider = liteLLMName(c.firstText(fieldProviderName, fieldSystem))
+	r.Model = c.firstText(fieldRequestModel, fieldResponseModel)
 	r.settle(p)
-	r.Call = callOf(span, &r, p)
-	return r
+	r.Call = callOf(span, r, p)
 }
 
-func (c *collector) openInference(span ptrace.Span, failed bool) Record {
+func (c *collector) openInference(r *Record, span ptrace.Span, failed bool) {
 	p := c.price()
-	r := Record{
-		Outcome: p.outcome(failed),
-		Tokens: billing.Tokens{
-			Input:      c.inferencePrompt.count(),
-			Output:     c.inferenceCompletion.count(),
-			CacheRead:  c.inferenceRead.count(),
-			CacheWrite: c.inferenceWrite.count(),
-		},
-		Provider:   first(c.inferenceProvider, c.system),
-		Model:      first(c.inferenceModel, c.requestModel),
-		Attributes: c.other,
+	r.Outcome = p.outcome(failed)
+	r.Tokens = billing.Tokens{
+		Input:      c.number(fieldInferencePrompt).count(),
+		Output:     c.number(fieldInferenceCompletion).count(),
+		CacheRead:  c.number(fieldInferenceRead).count(),
+		CacheWrite: c.number(fieldInferenceWrite).count(),
 	}
+	r.Provider = c.firstText(fieldInferenceProvider, fieldSystem)
+	r.Model = c.firstText(fieldInferenceModel, fieldRequestModel)
 	r.settle(p)
-	r.Call = callOf(span, &r, p)
-	return r
+	r.Call = callOf(span, r, p)
 }

@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -11,6 +12,8 @@ import (
 // hiddenParams is what LiteLLM's first dialect hides in a JSON text.
 type hiddenParams struct {
 	cost price
+	// costZero: the cost is there, and is 0.
+	costZero bool
 	// cacheKey: the response cache answered, and said so.
 	cacheKey bool
 	// fromProvider: headers of the provider came with the answer.
@@ -21,25 +24,75 @@ type hiddenParams struct {
 	apiBase string
 }
 
-// parseHidden reads the text in one pass. It takes what it can from a text
-// that was cut off, as limits on attribute lengths do.
-func parseHidden(text string) (h hiddenParams) {
-	gjson.Parse(text).ForEach(func(key, value gjson.Result) bool {
-		switch key.Str {
-		case "response_cost":
-			h.cost = priceOfJSON(value)
+// hiddenWants says what else than the marks of a repetition is wanted of the text: most
+// calls say elsewhere what they cost and whose model they used.
+type hiddenWants struct{ cost, provider bool }
+
+// parseHidden reads the text in one pass, and no further than it must. It takes
+// what it can from a text that was cut off, as limits on attribute lengths do.
+func parseHidden(text string, want hiddenWants) (h hiddenParams) {
+	const (
+		cacheKey = 1 << iota
+		headers
+		cost
+		modelName
+		apiBase
+	)
+	missing := cacheKey | headers | cost
+	if want.provider {
+		missing |= modelName | apiBase
+	}
+	members(text, func(key, value string) bool {
+		switch key {
 		case "cache_key":
-			h.cacheKey = value.Type == gjson.String && value.Str != "" || value.Type == gjson.Number || value.Type == gjson.True
-		case "litellm_model_name":
-			h.modelName = value.Str
-		case "api_base":
-			h.apiBase = value.Str
+			v := gjson.Parse(value)
+			h.cacheKey = v.Type == gjson.String && v.Str != "" || v.Type == gjson.Number || v.Type == gjson.True
+			missing &^= cacheKey
 		case "additional_headers":
-			h.fromProvider = value.IsObject() && len(strings.TrimSpace(value.Raw)) > len("{}")
+			h.fromProvider = hasMembers(value)
+			missing &^= headers
+		case "response_cost":
+			if h.costZero = isZeroJSON(value); want.cost {
+				h.cost = priceOfJSON(gjson.Parse(value))
+			}
+			missing &^= cost
+		case "litellm_model_name":
+			if want.provider {
+				h.modelName = gjson.Parse(value).Str
+				missing &^= modelName
+			}
+		case "api_base":
+			if want.provider {
+				h.apiBase = gjson.Parse(value).Str
+				missing &^= apiBase
+			}
 		}
-		return true
+		return missing != 0
 	})
 	return h
+}
+
+// isZeroJSON says that the value is a number, or a text with one, that is 0.
+func isZeroJSON(value string) bool {
+	zero := false
+	for _, c := range strings.TrimPrefix(value, `"`) {
+		switch {
+		case c == '0':
+			zero = true
+		case c >= '1' && c <= '9':
+			return false
+		case c != '.' && c != '-':
+			return zero // its end, or an exponent
+		}
+	}
+	return zero
+}
+
+// hasMembers says that the value is an object with something in it.
+func hasMembers(value string) bool {
+	inside, object := strings.CutPrefix(value, "{")
+	inside = trimSpace(inside)
+	return object && inside != "" && inside[0] != '}'
 }
 
 func priceOfJSON(v gjson.Result) price {
@@ -59,24 +112,53 @@ func priceOfJSON(v gjson.Result) price {
 	return price{a, true, err}
 }
 
-// countInRepr finds the count that follows the key in a text that Python
-// printed: {'cached_tokens': 12, …}. It is no JSON.
-func countInRepr(text string, keys ...string) uint64 {
-	for _, key := range keys {
-		_, rest, found := strings.Cut(text, key)
+// cacheCounts are the tokens that a provider's cache read and wrote.
+type cacheCounts struct{ read, write uint64 }
+
+// cacheCountsIn finds the counts in a text that Python printed:
+// {'prompt_tokens_details': {'cached_tokens': 12, …}, …}. It is no JSON. The
+// names that say more win over the others.
+func cacheCountsIn(text string) cacheCounts {
+	var named, other cacheCounts
+	for {
+		// Of the letters of 'cache, h is the one that hardly any other name has.
+		before, rest, found := strings.Cut(text, "he")
 		if !found {
+			break
+		}
+		text = rest
+		if !strings.HasSuffix(before, "'cac") {
 			continue
 		}
-		rest = strings.TrimLeft(rest, " ")
-		var n uint64
-		digits := 0
-		for digits < len(rest) && rest[digits] >= '0' && rest[digits] <= '9' && n <= billing.MaxTokens {
-			n = n*10 + uint64(rest[digits]-'0')
-			digits++
+		var count *uint64
+		name, value, _ := strings.Cut(rest, "':")
+		switch name {
+		case "_read_input_tokens":
+			count = &named.read
+		case "d_tokens":
+			count = &other.read
+		case "_creation_input_tokens":
+			count = &named.write
+		case "_creation_tokens":
+			count = &other.write
+		default:
+			continue
 		}
-		if digits > 0 && n <= billing.MaxTokens {
-			return n
+		if *count == 0 {
+			*count = leadingCount(value)
 		}
 	}
-	return 0
+	return cacheCounts{cmp.Or(named.read, other.read), cmp.Or(named.write, other.write)}
+}
+
+// leadingCount reads the count that a text begins with, or 0.
+func leadingCount(text string) uint64 {
+	text = strings.TrimLeft(text, " ")
+	var n uint64
+	for i := 0; i < len(text) && text[i] >= '0' && text[i] <= '9'; i++ {
+		if n = n*10 + uint64(text[i]-'0'); n > billing.MaxTokens {
+			return 0
+		}
+	}
+	return n
 }

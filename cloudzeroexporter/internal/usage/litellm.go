@@ -1,6 +1,8 @@
 package usage
 
 import (
+	"strings"
+
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
@@ -9,81 +11,69 @@ import (
 // isLiteLLM1 says that the span is a call in LiteLLM's first dialect. Only the
 // attributes decide: names of spans and scopes are the callers' to choose.
 func (c *collector) isLiteLLM1() bool {
-	return c.present&hasRequestType != 0 && c.present&(hasHiddenParams|hasKeyHash) != 0
+	return c.has(1<<fieldRequestType) && c.has(1<<fieldHidden|1<<fieldKey1)
 }
 
 // isLiteLLM2 says that the span is a call in LiteLLM's second dialect.
 func (c *collector) isLiteLLM2() bool {
-	return c.present&hasCallID != 0 && c.operation != ""
+	return c.has(1<<fieldCallID) && c.raw(fieldOperation) != ""
 }
 
-func (c *collector) liteLLM1(span ptrace.Span, failed bool) Record {
-	hidden := parseHidden(c.hidden)
+func (c *collector) liteLLM1(r *Record, span ptrace.Span, failed bool) {
 	p := c.price()
+	r.Provider, r.Model = c.deployment()
+	hidden := parseHidden(c.raw(fieldHidden), hiddenWants{cost: !p.present, provider: r.Provider == ""})
 	if !p.present {
 		p = hidden.cost
 	}
-	r := Record{
-		Outcome: p.outcome(failed),
-		Tokens: billing.Tokens{
-			Input:      firstCount(c.input, c.prompt),
-			Output:     firstCount(c.output, c.completion),
-			CacheRead:  c.cacheReadCount(),
-			CacheWrite: c.cacheWriteCount(),
-		},
-		CacheHit:     hidden.cacheKey,
-		FromProvider: hidden.fromProvider,
-		ModelGroup:   first(c.modelGroup),
-		Team:         first(c.team1),
-		TeamAlias:    first(c.teamAlias1),
-		User:         first(c.user1),
-		APIKey:       first(c.key1),
-		APIKeyAlias:  first(c.keyAlias1),
-		EndUser:      first(c.endUser1),
-		Organization: first(c.org1),
-		Project:      first(c.project1),
-		Attributes:   c.other,
-	}
-	r.Provider, r.Model = c.deployment()
 	if r.Provider == "" {
 		r.Provider = c.guessProvider(hidden, r.Model)
 	}
+	r.Outcome = p.outcome(failed)
+	r.Tokens = c.tokens()
+	r.CacheHit, r.FromProvider = c.repeated(hidden, p), hidden.fromProvider
+	r.ModelGroup = c.text(fieldModelGroup)
+	r.Team, r.TeamAlias = c.text(fieldTeam1), c.text(fieldTeamAlias1)
+	r.User = c.text(fieldUser1)
+	r.APIKey, r.APIKeyAlias = c.text(fieldKey1), c.text(fieldKeyAlias1)
+	r.EndUser = c.text(fieldEndUser1)
+	r.Organization, r.Project = c.text(fieldOrganization1), c.text(fieldProject1)
 	r.settle(p)
 	var id identity
-	r.Call = id.ofTimes(span, &r, p)
+	r.Call = id.ofTimes(span, r, p)
 	if !r.CacheHit {
-		r.Answer = id.ofAnswer(c.responseID, &r, p)
+		r.Answer = id.ofAnswer(c.raw(fieldResponseID), r, p)
 	}
-	return r
 }
 
-func (c *collector) liteLLM2(span ptrace.Span, failed bool) Record {
+// repeated says that LiteLLM's response cache answered, in one of the three ways
+// in which the first dialect gives that away: its key; a cost of 0 beside the
+// price of what was repeated (streams, until 1.9x); LiteLLM's own mark in the id
+// (embeddings).
+func (c *collector) repeated(hidden hiddenParams, p price) bool {
+	return hidden.cacheKey || hidden.costZero && !p.amount.IsZero() || strings.Contains(c.raw(fieldResponseID), "_cache_hit")
+}
+
+func (c *collector) liteLLM2(r *Record, span ptrace.Span, failed bool) {
 	p := c.price()
-	r := Record{
-		Outcome: p.outcome(failed),
-		Tokens: billing.Tokens{
-			Input:      firstCount(c.input, c.prompt),
-			Output:     firstCount(c.output, c.completion),
-			CacheRead:  c.cacheReadCount(),
-			CacheWrite: c.cacheWriteCount(),
-		},
-		// Parts without a total are those of the call that was repeated.
-		CacheHit:     c.costTotal.present() && p.err == nil && p.amount.IsZero() && c.present&hasCostParts != 0 && !failed,
-		ModelGroup:   first(c.modelGroup, c.requestModel),
-		Team:         first(c.team2),
-		TeamAlias:    first(c.teamAlias2),
-		User:         first(c.user2),
-		APIKey:       first(c.key2),
-		APIKeyAlias:  first(c.keyAlias2),
-		EndUser:      first(c.endUser2),
-		Organization: first(c.org2),
-		Project:      first(c.project2),
-		Attributes:   c.other,
-	}
 	r.Provider, r.Model = c.deployment()
+	r.Outcome = p.outcome(failed)
+	r.Tokens = c.tokens()
+	// Parts without a total are those of the call that was repeated.
+	r.CacheHit = p.err == nil && p.amount.IsZero() && !failed && c.number(fieldCostTotal).present() && c.hasCostParts()
+	r.ModelGroup = c.firstText(fieldModelGroup, fieldRequestModel)
+	r.Team, r.TeamAlias = c.text(fieldTeam2), c.text(fieldTeamAlias2)
+	r.User = c.text(fieldUser2)
+	r.APIKey, r.APIKeyAlias = c.text(fieldKey2), c.text(fieldKeyAlias2)
+	r.EndUser = c.text(fieldEndUser2)
+	r.Organization, r.Project = c.text(fieldOrganization2), c.text(fieldProject2)
 	r.settle(p)
-	r.Call = callOf(span, &r, p)
-	return r
+	r.Call = callOf(span, r, p)
+}
+
+// hasCostParts says that of LiteLLM's parts of a cost, one is not 0.
+func (c *collector) hasCostParts() bool {
+	return !c.number(fieldCostInput).isZero() || !c.number(fieldCostOutput).isZero() || !c.number(fieldCostOriginal).isZero()
 }
 
 // settle gives the record its cost, or none.
@@ -96,16 +86,24 @@ func (r *Record) settle(p price) {
 	}
 }
 
-func (c *collector) cacheReadCount() uint64 {
-	if c.cacheRead.present() || c.cacheReadOld.present() {
-		return firstCount(c.cacheRead, c.cacheReadOld)
+// tokens are the call's, as all dialects but OpenInference name them; LiteLLM's
+// first one may hide those of the provider's cache in a text.
+func (c *collector) tokens() billing.Tokens {
+	const read, write = 1<<fieldCacheRead | 1<<fieldCacheReadOld, 1<<fieldCacheWrite | 1<<fieldCacheWriteOld
+	t := billing.Tokens{
+		Input:  c.firstCount(fieldInput, fieldPrompt),
+		Output: c.firstCount(fieldOutput, fieldCompletion),
 	}
-	return countInRepr(c.usageObject, "'cache_read_input_tokens':", "'cached_tokens':")
-}
-
-func (c *collector) cacheWriteCount() uint64 {
-	if c.cacheWrite.present() || c.cacheWriteOld.present() {
-		return firstCount(c.cacheWrite, c.cacheWriteOld)
+	var hidden cacheCounts
+	if !c.has(read) || !c.has(write) {
+		hidden = cacheCountsIn(c.raw(fieldUsageObject))
 	}
-	return countInRepr(c.usageObject, "'cache_creation_input_tokens':", "'cache_creation_tokens':")
+	t.CacheRead, t.CacheWrite = hidden.read, hidden.write
+	if c.number(fieldCacheRead).present() || c.number(fieldCacheReadOld).present() {
+		t.CacheRead = c.firstCount(fieldCacheRead, fieldCacheReadOld)
+	}
+	if c.number(fieldCacheWrite).present() || c.number(fieldCacheWriteOld).present() {
+		t.CacheWrite = c.firstCount(fieldCacheWrite, fieldCacheWriteOld)
+	}
+	return t
 }

@@ -20,7 +20,13 @@ type number struct {
 	known bool
 }
 
-func numberOf(value pcommon.Value) number { return number{value, true} }
+// number is the field as a number.
+func (c *collector) number(f field) number {
+	if c.present&(1<<f) == 0 {
+		return number{}
+	}
+	return number{c.values[f], true}
+}
 
 // present says whether anything is there: LiteLLM writes "" for nothing, and
 // Python's str() of nothing is None.
@@ -105,10 +111,10 @@ func believedCount(f float64) uint64 {
 	return 0
 }
 
-// firstCount is the first of the numbers that is present, as a count.
-func firstCount(numbers ...number) uint64 {
-	for _, n := range numbers {
-		if n.present() {
+// firstCount is the first of the fields that is present, as a count.
+func (c *collector) firstCount(fields ...field) uint64 {
+	for _, f := range fields {
+		if n := c.number(f); n.present() {
 			return n.count()
 		}
 	}
@@ -124,8 +130,8 @@ type price struct {
 
 // price is the first of the candidates that is present, never a sum of parts.
 func (c *collector) price() price {
-	for _, n := range [...]*number{&c.costTotal, &c.costGenAI, &c.costUsage, &c.costLLM} {
-		if n.present() {
+	for _, f := range [...]field{fieldCostTotal, fieldCostGenAI, fieldCostUsage, fieldCostLLM} {
+		if n := c.number(f); n.present() {
 			a, err := n.amount()
 			return price{a, true, err}
 		}

@@ -9,10 +9,11 @@ import (
 // deployment is the provider, by LiteLLM's name for it, and the model that was
 // really called.
 func (c *collector) deployment() (provider, model string) {
-	if prefix, rest, found := strings.Cut(c.providerModel, "/"); found && prefix != "" && rest != "" {
+	if prefix, rest, found := strings.Cut(c.raw(fieldProviderModel), "/"); found && prefix != "" && rest != "" {
 		return bounded(prefix), bounded(rest)
 	}
-	return liteLLMName(first(c.system, c.providerName)), first(c.providerModel, c.requestModel, c.responseModel)
+	return liteLLMName(c.firstText(fieldSystem, fieldProviderName)),
+		c.firstText(fieldProviderModel, fieldRequestModel, fieldResponseModel)
 }
 
 // liteLLMName turns a provider's name by OpenTelemetry's conventions back into
@@ -48,18 +49,19 @@ func (c *collector) guessProvider(hidden hiddenParams, model string) string {
 	if provider, rest, found := strings.Cut(hidden.modelName, "/"); found && rest == model {
 		return bounded(provider)
 	}
-	if provider := providerInResponseID(c.responseID); provider != "" {
+	if provider := providerInResponseID(c.raw(fieldResponseID)); provider != "" {
 		return bounded(provider)
 	}
-	if c.requestType == "anthropic_messages" {
+	if c.raw(fieldRequestType) == "anthropic_messages" {
 		return providerOfModel(model, hidden.apiBase)
 	}
 	return ""
 }
 
-var openAIModels = regexp.MustCompile(`^(gpt-|chatgpt-|o[1-9](-|$))`)
+var openAIModels = regexp.MustCompile(`^(gpt-|chatgpt-|o[1-9](-|$)|text-embedding-|dall-e-|tts-|whisper-|sora-|omni-moderation|text-moderation)`)
 
-// providerOfModel knows who sells the models that /v1/messages is used with.
+// providerOfModel knows who sells models that LiteLLM does not name the provider
+// of.
 func providerOfModel(model, apiBase string) string {
 	switch {
 	case strings.HasPrefix(model, "claude-"):

@@ -1,6 +1,7 @@
 package usage
 
 import (
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -19,66 +20,89 @@ type Config struct {
 // Reader reads usage records out of spans. It is safe for concurrent use.
 type Reader struct {
 	instrumentations [instrumentations]bool
-	wanted           map[string]int // by attribute, its index in Record.Attributes
+	index            *attributeIndex
+	desks            sync.Pool // of *desk
+}
+
+// desk is what reading one request needs, kept for the next one.
+type desk struct {
+	collector
+	record Record
 }
 
 // NewReader returns a Reader for the configuration.
 func NewReader(cfg Config) *Reader {
-	r := &Reader{wanted: make(map[string]int, len(cfg.Attributes))}
+	r := &Reader{index: newAttributeIndex(cfg.Attributes)}
+	r.desks.New = func() any {
+		return &desk{collector: collector{index: r.index, other: make([]string, len(cfg.Attributes))}}
+	}
 	for _, i := range cfg.Instrumentations {
 		r.instrumentations[i] = true
-	}
-	for i, name := range cfg.Attributes {
-		r.wanted[name] = i
 	}
 	return r
 }
 
 // Read visits every model call of td with its record, which is valid until
-// visit returns, and returns the number of the other spans. Arrived is the time
-// at which td came.
-func (r *Reader) Read(td ptrace.Traces, arrived time.Time, visit func(*Record)) (ignored int) {
-	c := collector{wanted: r.wanted, other: make([]string, len(r.wanted))}
-	var record Record
+// visit returns, and returns the number of the other spans. Of those it visits
+// the server spans, if server is not nil. Arrived is the time at which td came.
+func (r *Reader) Read(td ptrace.Traces, arrived time.Time, visit func(*Record), server func(ptrace.Span)) (ignored int) {
+	d := r.desks.Get().(*desk)
+	defer r.tidy(d)
+	clock := clockOf(arrived)
 	for _, resource := range td.ResourceSpans().All() {
 		for _, scope := range resource.ScopeSpans().All() {
 			for _, span := range scope.Spans().All() {
-				c.collect(span.Attributes())
-				if !r.read(&c, span, &record) {
+				d.collect(span.Attributes())
+				read := r.dialect(&d.collector)
+				if read == nil {
 					ignored++
+					if server != nil && span.Kind() == ptrace.SpanKindServer {
+						server(span)
+					}
 					continue
 				}
-				place(&record, span, arrived)
-				visit(&record)
+				d.record = Record{Attributes: d.other, Span: span}
+				read(&d.collector, &d.record, span, span.Status().Code() == ptrace.StatusCodeError)
+				clock.place(&d.record, span)
+				visit(&d.record)
 			}
 		}
 	}
 	return ignored
 }
 
-// read makes the record of a span, or says that it is no model call that is
+// tidy puts the desk back without what it borrowed from the spans.
+func (r *Reader) tidy(d *desk) {
+	clear(d.values[:])
+	clear(d.other)
+	d.record = Record{}
+	r.desks.Put(d)
+}
+
+// dialect is how the span is read, or nil when it is no model call that is
 // billed here.
-func (r *Reader) read(c *collector, span ptrace.Span, record *Record) bool {
-	failed := span.Status().Code() == ptrace.StatusCodeError
-	switch {
-	case r.instrumentations[LiteLLM] && c.isLiteLLM1():
-		*record = c.liteLLM1(span, failed)
-	case r.instrumentations[LiteLLM] && c.isLiteLLM2():
-		*record = c.liteLLM2(span, failed)
-	case c.isLiteLLM1(), c.isLiteLLM2(), c.present&isProxyRequest != 0:
+func (r *Reader) dialect(c *collector) func(*collector, *Record, ptrace.Span, bool) {
+	if !c.has(1<<fieldRequestType | 1<<fieldOperation | 1<<fieldKind) {
+		return nil // most spans end here
+	}
+	switch first, second := c.isLiteLLM1(), c.isLiteLLM2(); {
+	case r.instrumentations[LiteLLM] && first:
+		return (*collector).liteLLM1
+	case r.instrumentations[LiteLLM] && second:
+		return (*collector).liteLLM2
+	case first, second, c.has(1 << fieldRoute):
 		// Never read LiteLLM's spans by another dialect's rules: its prices,
 		// cache hits and repetitions follow its own.
-		return false
+		return nil
 	case r.instrumentations[OpenInference] && c.isOpenInference():
-		*record = c.openInference(span, failed)
+		return (*collector).openInference
 	case r.instrumentations[OpenLLMetry] && c.isOpenLLMetry():
-		*record = c.genAI(span, failed)
+		return (*collector).genAI
 	case (r.instrumentations[GenAI] || r.instrumentations[OpenLIT]) && c.isGenAI():
-		*record = c.genAI(span, failed)
+		return (*collector).genAI
 	default:
-		return false
+		return nil
 	}
-	return true
 }
 
 const (
@@ -89,13 +113,22 @@ const (
 	earliest = 1577836800 * uint64(time.Second)
 )
 
+// clock judges the times of spans that arrived together.
+type clock struct {
+	now    billing.Hour
+	latest uint64 // start that is believed, in nanoseconds since 1970
+}
+
+func clockOf(arrived time.Time) clock {
+	return clock{billing.HourOf(arrived), uint64(arrived.Add(maxAhead).UnixNano())}
+}
+
 // place finds the hour that the call is billed in: the one that it started in,
 // as in LiteLLM's own spend reports.
-func place(r *Record, span ptrace.Span, arrived time.Time) {
+func (c clock) place(r *Record, span ptrace.Span) {
 	start := uint64(span.StartTimestamp())
-	latest := uint64(arrived.Add(maxAhead).UnixNano())
-	if start < earliest || start > latest {
-		r.Hour, r.Corrected = billing.HourOf(arrived), true
+	if start < earliest || start > c.latest {
+		r.Hour, r.Corrected = c.now, true
 		return
 	}
 	r.Hour = billing.HourOfNanos(start)

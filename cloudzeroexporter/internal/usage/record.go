@@ -1,6 +1,10 @@
 package usage
 
-import "github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+import (
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+)
 
 // Record is one model call as its span tells it: who pays, for what, how much.
 // Its strings may share memory with the span; who keeps one clones it.
@@ -46,4 +50,7 @@ type Record struct {
 	Answer uint64
 	// FromProvider says that headers of the provider came with the answer.
 	FromProvider bool
+
+	// Span is the span that tells of the call.
+	Span ptrace.Span
 }

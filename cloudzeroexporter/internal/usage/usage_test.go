@@ -70,7 +70,7 @@ func spans(t testing.TB, all ...attributes) ptrace.Traces {
 // records reads td with every instrumentation.
 func records(td ptrace.Traces) (all []Record, ignored int) {
 	r := NewReader(Config{Instrumentations: []Instrumentation{LiteLLM, GenAI, OpenLLMetry, OpenInference, OpenLIT}})
-	ignored = r.Read(td, arrived, func(r *Record) { all = append(all, *r) })
+	ignored = r.Read(td, arrived, func(r *Record) { all = append(all, *r) }, nil)
 	return all, ignored
 }
 
@@ -128,6 +128,8 @@ func TestRecords(t *testing.T) {
 
 		"cache hit, second dialect":               {span: second.with(attributes{"litellm.cost.total": 0.0, "litellm.cost.input": 0.001}), want: ptr(outcome(billing.Free))},
 		"cache hit, first dialect":                {span: first1.with(attributes{"hidden_params": `{"cache_key":"k","response_cost":0.002}`}), want: ptr(outcome(billing.Free))},
+		"cache hit, streamed":                     {span: first1.with(attributes{"hidden_params": `{"response_cost":0.0,"additional_headers":{}}`}), want: ptr(outcome(billing.Free))},
+		"cache hit, embedding":                    {span: first1.with(attributes{"gen_ai.response.id": "r-1_cache_hit1795553238.06"}), want: ptr(outcome(billing.Free))},
 		"cache hit of a call with a broken price": {span: first1.with(attributes{"hidden_params": `{"cache_key":"k"}`, "gen_ai.cost.total_cost": -1.0}), want: ptr(outcome(billing.Free))},
 		"price 0":                   {span: second.with(attributes{"litellm.cost.total": 0.0}), want: ptr(outcome(billing.Free))},
 		"price 0 as an integer":     {span: second.with(attributes{"litellm.cost.total": 0}), want: ptr(outcome(billing.Free))},
@@ -199,7 +201,7 @@ func ptr(b bill) *bill { return &b }
 func TestOnlyWhatIsConfiguredIsRead(t *testing.T) {
 	t.Parallel()
 	r := NewReader(Config{Instrumentations: []Instrumentation{OpenLLMetry, GenAI, OpenInference}})
-	ignored := r.Read(spans(t, second, first1), arrived, func(*Record) { t.Error("LiteLLM's spans were read by other rules") })
+	ignored := r.Read(spans(t, second, first1), arrived, func(*Record) { t.Error("LiteLLM's spans were read by other rules") }, nil)
 	assert.Equal(t, 2, ignored)
 }
 
@@ -279,6 +281,6 @@ func TestAttributesAreReadByName(t *testing.T) {
 	var got [][]string
 	r.Read(spans(t, second.with(attributes{"cost.center": "cc-1", "n": 7}), second), arrived, func(r *Record) {
 		got = append(got, append([]string{}, r.Attributes...))
-	})
+	}, nil)
 	assert.Equal(t, [][]string{{"cc-1", "7"}, {"", ""}}, got)
 }

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// benchmark is what `go test -bench` prints of one: its values by their units.
+type benchmark struct {
+	name   string
+	values map[string]float64
+}
+
+// inProcess runs the Go benchmarks that lie beside the code.
+func (o *options) inProcess(ctx context.Context) (section, error) {
+	s := section{
+		title: "In one process",
+		about: `The Go benchmarks of all packages (` + "`go test -bench .`" + `), without the network. *New calls* were never sent before; *known calls* are sent
+again and again. FileStorage: eight senders, 100 spans a request, all new; its CPU is that of the process, all goroutines and the garbage
+collector included.`,
+		head: []string{"Benchmark", "Values"},
+	}
+	all, err := o.goBenchmarks(ctx, ".")
+	if err != nil {
+		return s, err
+	}
+	byName := make(map[string]benchmark)
+	for _, b := range all {
+		byName[b.name] = b
+		var values []string
+		for _, unit := range slices.Sorted(maps.Keys(b.values)) {
+			values = append(values, number(b.values[unit])+" "+unit)
+		}
+		s.row(b.name, strings.Join(values, ", "))
+	}
+	for _, g := range processGoals {
+		value, ok := byName[g.benchmark].values[g.unit]
+		if !ok {
+			return s, fmt.Errorf("benchmark %s tells no %s", g.benchmark, g.unit)
+		}
+		value /= max(1, g.spans)
+		limit, met := "≤ ", value <= g.limit
+		if g.least {
+			limit, met = "≥ ", value >= g.limit
+		}
+		s.aim(met, g.what, limit+number(g.limit)+" "+g.shown, "%s %s", number(value), g.shown)
+	}
+	return s, nil
+}
+
+// processGoals are the goals that Go benchmarks measure.
+var processGoals = []struct {
+	what, benchmark, unit string
+	spans                 float64 // of a request, if the unit counts requests
+	limit                 float64
+	least                 bool
+	shown                 string
+}{
+	{"Consume, books in memory, v2", "Consume/v2/new_calls", "ns/span", 1, 400, false, "ns/span"},
+	{"Consume, books in memory, v1", "Consume/v1/new_calls", "ns/span", 1, 600, false, "ns/span"},
+	{"Spans that are no calls, v2", "Consume/v2/no_calls", "ns/span", 1, 50, false, "ns/span"},
+	{"Spans that are no calls, v1", "Consume/v1/no_calls", "ns/span", 1, 50, false, "ns/span"},
+	{"Allocations in the steady state, v2", "Consume/v2/known_calls", "allocs/op", 1000, 0.01, false, "a span"},
+	{"Allocations in the steady state, v1", "Consume/v1/known_calls", "allocs/op", 1000, 0.01, false, "a span"},
+	{"Consume with file_storage, CPU, v2", "FileStorage/v2", "cpu-ns/span", 1, 800, false, "ns/span"},
+	{"Consume with file_storage, CPU, v1", "FileStorage/v1", "cpu-ns/span", 1, 800, false, "ns/span"},
+	{"Consume with file_storage, p99, v2", "FileStorage/v2", "p99-ms", 1, 10, false, "ms"},
+	{"Consume with file_storage, p99, v1", "FileStorage/v1", "p99-ms", 1, 10, false, "ms"},
+	{"Encoding CBF", "AppendJSON", "MB/s", 1, 300, true, "MB/s"},
+	{"Consume of one span, file_storage, v2", "TrickleFileStorage/v2/senders=64", "requests/s", 1, 20_000, true, "a second"},
+	{"Consume of one span, file_storage, v1", "TrickleFileStorage/v1/senders=64", "requests/s", 1, 20_000, true, "a second"},
+}
+
+// goBenchmarks runs the benchmarks of the exporter's module and of this one.
+func (o *options) goBenchmarks(ctx context.Context, pattern string) (all []benchmark, err error) {
+	exporter := filepath.Dir(filepath.Dir(o.source))
+	for _, of := range []struct{ folder, packages string }{{exporter, "./..."}, {o.source, "."}} {
+		cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", pattern, "-benchmem", "-benchtime", "1s", "-timeout", "30m", of.packages) //nolint:gosec // go test
+		cmd.Dir, cmd.Stderr = of.folder, os.Stderr
+		out, err := cmd.Output()
+		if err != nil {
+			return nil, fmt.Errorf("%s in %s: %w\n%s", cmd, of.folder, err, out)
+		}
+		lines := bufio.NewScanner(bytes.NewReader(out))
+		for lines.Scan() {
+			if b, ok := parseBenchmark(lines.Text()); ok {
+				all = append(all, b)
+			}
+		}
+	}
+	return all, nil
+}
+
+// parseBenchmark reads a line of https://go.dev/design/14313-benchmark-format.
+func parseBenchmark(line string) (b benchmark, ok bool) {
+	fields := strings.Fields(line)
+	if len(fields) < 4 || !strings.HasPrefix(fields[0], "Benchmark") {
+		return b, false
+	}
+	b.name = strings.TrimSuffix(strings.TrimPrefix(fields[0], "Benchmark"), "-"+strconv.Itoa(runtime.GOMAXPROCS(0)))
+	b.values = make(map[string]float64)
+	for i := 2; i+1 < len(fields); i += 2 {
+		value, err := strconv.ParseFloat(fields[i], 64)
+		if err != nil {
+			return b, false
+		}
+		b.values[fields[i+1]] = value
+	}
+	return b, true
+}
+
+// number prints three digits that count.
+func number(v float64) string {
+	switch {
+	case v >= 100:
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	case v >= 1:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	default:
+		return strconv.FormatFloat(v, 'g', 2, 64)
+	}
+}

@@ -1,0 +1,16 @@
+//go:build !linux
+
+package main
+
+import (
+	"errors"
+	"time"
+)
+
+var errNotLinux = errors.New("CPU and memory of a process are read on Linux only")
+
+type memory struct{ now, mapped, peak uint64 }
+
+func cpuOf(int) (time.Duration, error) { return 0, errNotLinux }
+
+func memoryOf(int) (memory, error) { return memory{}, errNotLinux }
