@@ -86,7 +86,7 @@ func (b *tab) watch(address string, event any) {
 	case *runtime.EventExceptionThrown:
 		b.complaints = append(b.complaints, e.ExceptionDetails.Text)
 	case *log.EventEntryAdded:
-		if e.Entry.Level == log.LevelError && !strings.Contains(e.Entry.Text, "status of 4") { // refusals are tested for
+		if e.Entry.Level == "error" && !strings.Contains(e.Entry.Text, "status of 4") { // refusals are tested for
 			b.complaints = append(b.complaints, e.Entry.Text)
 		}
 	case *network.EventRequestWillBeSent:

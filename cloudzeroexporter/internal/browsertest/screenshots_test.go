@@ -16,14 +16,14 @@ import (
 )
 
 // TestScreenshots writes pictures of the page to the folder SCREENSHOTS, for
-// people to look at.
+// people to look at; with WHOLE=1 the whole page, too.
 func TestScreenshots(t *testing.T) {
 	t.Parallel()
 	folder := os.Getenv("SCREENSHOTS")
 	if folder == "" {
 		t.Skip("SCREENSHOTS names no folder")
 	}
-	s := newStage(t, "", anycosttest.Config{Refuse: "legal"})
+	s := newStage(t, "", anycosttest.Config{})
 	week(s)
 	_, err := s.Export(t.Context())
 	require.NoError(t, err)
@@ -33,17 +33,20 @@ func TestScreenshots(t *testing.T) {
 	for _, shot := range []struct {
 		name, scheme string
 		width        int64
-	}{{"light", "light", 1200}, {"dark", "dark", 1200}, {"phone", "light", 390}} {
+		height       int64
+	}{{"light", "light", 1200, 1250}, {"dark", "dark", 1200, 1250}, {"phone", "light", 390, 1250}} {
 		call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: shot.scheme}},
 		})
-		b.do(chromedp.EmulateViewport(shot.width, 900))
+		b.do(chromedp.EmulateViewport(shot.width, shot.height))
 		b.open("http://" + s.Console + "/?group_by=team&per=hour&days=7")
 		b.until(`document.querySelector("#chart canvas") !== null`)
 		require.LessOrEqual(t, eval[int64](b, `document.documentElement.scrollWidth`), shot.width, "the page is not wider than the screen")
-		top, whole := get(b, chromedp.CaptureScreenshot()), get(b, chromedp.FullScreenshot(100))
-		require.NoError(t, os.WriteFile(filepath.Join(folder, shot.name+".png"), top, 0o600))
-		require.NoError(t, os.WriteFile(filepath.Join(folder, shot.name+"-whole.png"), whole, 0o600))
+		top := get(b, chromedp.CaptureScreenshot())
+		require.NoError(t, os.WriteFile(filepath.Join(folder, shot.name+".png"), top, 0o644))
+		if os.Getenv("WHOLE") != "" {
+			require.NoError(t, os.WriteFile(filepath.Join(folder, shot.name+"-whole.png"), get(b, chromedp.FullScreenshot(100)), 0o644))
+		}
 	}
 }
 

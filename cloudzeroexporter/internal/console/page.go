@@ -236,7 +236,9 @@ func displayName(g group) string {
 	switch {
 	case g.Name == "":
 		return "unknown"
-	case g.Alias != "" && g.Alias != g.Name:
+	case strings.EqualFold(g.Alias, g.Name):
+		return g.Alias
+	case g.Alias != "":
 		return g.Alias + " (" + g.Name + ")"
 	default:
 		return g.Name
