@@ -23,7 +23,7 @@ import (
 // tab is a tab of a headless Chromium that watches what a page does.
 type tab struct {
 	t         *testing.T
-	ctx       context.Context
+	ctx       context.Context //nolint:containedctx // chromedp keeps the browser in it
 	downloads string
 	finished  chan string // names of downloads
 

@@ -129,7 +129,7 @@ func TestFirstRun(t *testing.T) {
 	b.says("test-said", "knows the key and the connection")
 	assert.Contains(t, b.text("#settings"), "brow****show")
 	assert.NotContains(t, eval[string](b, `document.documentElement.outerHTML`), apiKey)
-	assert.False(t, strings.Contains(b.text("#settings"), "mistyped"), "what came before belongs to the right connection")
+	assert.NotContains(t, b.text("#settings"), "mistyped", "what came before belongs to the right connection")
 
 	b.click(`[data-form="export"] button`)
 	b.says("export-said", "completed successfully")

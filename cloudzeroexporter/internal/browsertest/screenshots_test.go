@@ -53,8 +53,11 @@ func TestScreenshots(t *testing.T) {
 // week is a week of a company's calls, more by day than by night.
 func week(s *stage) {
 	teams := []struct{ id, alias, model string }{
-		{"search", "Search", "openai/gpt-4o"}, {"support", "Support", "anthropic/claude-sonnet-4-5"}, {"ads", "Ads", "openai/gpt-4o-mini"},
-		{"research", "Research", "bedrock/amazon.nova-pro"}, {"mobile", "Mobile", "azure/gpt-4o"},
+		{"search", "Search", "openai/gpt-4o"},
+		{"support", "Support", "anthropic/claude-sonnet-4-5"},
+		{"ads", "Ads", "openai/gpt-4o-mini"},
+		{"research", "Research", "bedrock/amazon.nova-pro"},
+		{"mobile", "Mobile", "azure/gpt-4o"},
 	}
 	now := time.Now().UTC().Truncate(time.Hour)
 	for h := range 7 * 24 {

@@ -86,7 +86,7 @@ func (s *stage) stop() {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	require.NoError(s.t, s.Collector.Stop(ctx))
+	require.NoError(s.t, s.Stop(ctx))
 }
 
 // send sends the requests.
