@@ -280,3 +280,29 @@ func TestThePageShowsTheBooksAndEscapesNames(t *testing.T) {
 		assert.NotContains(t, text, testKey)
 	})
 }
+
+func TestOutcomesAreThoseOfTheMetrics(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, r *rig) {
+		e := r.start()
+		spend(t, e, noon, "a", "1", "", "-1")
+		spend(t, e, noon, "a", "1")
+		_, answer := r.api(http.MethodGet, "/cloudzero/outcomes", "")
+		spans, tokens := map[string]int64{}, map[string]int64{}
+		for _, o := range answer["outcomes"].([]any) {
+			line := o.(map[string]any)
+			assert.NotEmpty(t, line["meaning"])
+			if n := line["spans"].(float64); n > 0 {
+				spans[line["outcome"].(string)], tokens[line["outcome"].(string)] = int64(n), int64(line["tokens"].(float64))
+			}
+		}
+		assert.Equal(t, map[string]int64{"billed": 1, "unpriced": 1, "invalid": 1, "duplicate": 1}, spans)
+		assert.Equal(t, r.outcomes("spans"), spans)
+		assert.Equal(t, r.outcomes("tokens"), tokens)
+		assert.Empty(t, answer["points"])
+		_, balance := r.api(http.MethodGet, "/cloudzero/balance", "")
+		month := balance["months"].([]any)[0].(map[string]any)
+		assert.EqualValues(t, 1, month["unpriced_requests"])
+		assert.EqualValues(t, 15, month["unpriced_tokens"])
+	})
+}

@@ -108,7 +108,7 @@ func (v *exports) SetUp(ctx context.Context, c setup.Credentials) (billing.Amoun
 func (v *exports) Forget(ctx context.Context) error { return v.exporter.Forget(ctx) }
 
 // Outcomes implements [console.Exports].
-func (v *exports) Outcomes() [billing.Outcomes]console.Outcome { return v.exporter.telemetry.tally() }
+func (v *exports) Outcomes() console.Outcomes { return v.exporter.telemetry.tally() }
 
 // Warnings implements [console.Exports].
 func (v *exports) Warnings() (all []console.Warning) {

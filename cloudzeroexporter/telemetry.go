@@ -23,8 +23,9 @@ type telemetry struct {
 	builder  *metadata.TelemetryBuilder
 	outcomes [billing.Outcomes]metric.MeasurementOption
 	// counted are the same counts for the console, since the start.
-	counted [billing.Outcomes]struct{ spans, tokens atomic.Int64 }
-	points  [billing.PointOutcomes]metric.MeasurementOption
+	counted       [billing.Outcomes]struct{ spans, tokens atomic.Int64 }
+	countedPoints [billing.PointOutcomes]atomic.Int64
+	points        [billing.PointOutcomes]metric.MeasurementOption
 }
 
 func newTelemetry(set component.TelemetrySettings) (*telemetry, error) {
@@ -47,6 +48,7 @@ func (t *telemetry) countPoints(ctx context.Context, tally ledger.PointTally) {
 	for o, points := range tally.Points {
 		if points > 0 {
 			t.builder.ExporterCloudzeroPoints.Add(ctx, points, t.points[o])
+			t.countedPoints[o].Add(points)
 		}
 	}
 	if tally.Resets > 0 {
@@ -71,10 +73,13 @@ func (t *telemetry) count(ctx context.Context, tally ledger.Tally) {
 	}
 }
 
-// tally is what became of all spans since the start.
-func (t *telemetry) tally() (all [billing.Outcomes]console.Outcome) {
+// tally is what became of everything since the start.
+func (t *telemetry) tally() (all console.Outcomes) {
 	for o := range t.counted {
-		all[o] = console.Outcome{Spans: t.counted[o].spans.Load(), Tokens: t.counted[o].tokens.Load()}
+		all.Spans[o] = console.Outcome{Spans: t.counted[o].spans.Load(), Tokens: t.counted[o].tokens.Load()}
+	}
+	for o := range t.countedPoints {
+		all.Points[o] = t.countedPoints[o].Load()
 	}
 	return all
 }

@@ -37,32 +37,3 @@ func (*console) balance(e Exports, _ *http.Request) (any, error) {
 		Rejected  billing.Amount `json:"rejected"`
 	}{months, conflicts, e.Rejected()}, nil
 }
-
-// outcomes is GET /cloudzero/outcomes: what became of the spans since the start.
-func (*console) outcomes(e Exports, _ *http.Request) (any, error) {
-	type line struct {
-		Outcome string `json:"outcome"`
-		Spans   int64  `json:"spans"`
-		Tokens  int64  `json:"tokens"`
-		Meaning string `json:"meaning"`
-	}
-	lines := make([]line, 0, billing.Outcomes)
-	for o, n := range e.Outcomes() {
-		lines = append(lines, line{billing.Outcome(o).String(), n.Spans, n.Tokens, meanings[o]})
-	}
-	return struct {
-		Outcomes []line `json:"outcomes"`
-	}{lines}, nil
-}
-
-// meanings say what an outcome means for the bill, and what can be done.
-var meanings = [billing.Outcomes]string{
-	billing.Billed:    "Calls whose cost is in the books, once each.",
-	billing.Free:      "Hits of LiteLLM's response cache, and models at price 0. They cost nothing.",
-	billing.Unpriced:  "Calls with tokens but without a cost. Give the model a price in LiteLLM.",
-	billing.Failed:    "Calls that ended in an error and cost nothing.",
-	billing.Duplicate: "Calls that were told before; they are in the books already.",
-	billing.Invalid:   "Calls whose cost is no amount of money: negative, not a number, or above a million dollars. Look at the price in LiteLLM.",
-	billing.Rejected:  "Calls of an hour that is older than the retention and closed for good. Look for a sender that is far behind.",
-	billing.Ignored:   "No LLM calls: LiteLLM's spans for routes, caches and databases, and spans of other programs.",
-}

@@ -47,14 +47,11 @@ type Exports interface {
 	SetUp(context.Context, setup.Credentials) (left billing.Amount, err error)
 	Forget(context.Context) error
 
-	// Outcomes is what became of the spans since the start.
-	Outcomes() [billing.Outcomes]Outcome
+	// Outcomes is what became of everything that came since the start.
+	Outcomes() Outcomes
 	// Warnings are mistakes in how LiteLLM or the collector is set up.
 	Warnings() []Warning
 }
-
-// Outcome counts spans with the same outcome, and their tokens.
-type Outcome struct{ Spans, Tokens int64 }
 
 // Warning is a mistake in how LiteLLM or the collector is set up that keeps calls
 // from being billed right.

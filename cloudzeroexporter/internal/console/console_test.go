@@ -30,7 +30,7 @@ type exports struct {
 	contents []ledger.Contents
 	settings Settings
 	state    shipper.State
-	outcomes [billing.Outcomes]Outcome
+	outcomes Outcomes
 	warnings []Warning
 	asked    shipper.Request
 	given    setup.Credentials
@@ -85,7 +85,7 @@ func (e *exports) SetUp(_ context.Context, c setup.Credentials) (billing.Amount,
 
 func (e *exports) Forget(context.Context) error { return e.err }
 
-func (e *exports) Outcomes() [billing.Outcomes]Outcome { return e.outcomes }
+func (e *exports) Outcomes() Outcomes { return e.outcomes }
 
 func (e *exports) Warnings() []Warning { return e.warnings }
 

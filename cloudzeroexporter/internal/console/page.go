@@ -47,16 +47,11 @@ type view struct {
 	HourPages  pages
 	Rows       *rowsView
 	Unpriced   []group
-	Outcomes   []outcomeView
+	Outcomes   []spanLine
+	Points     []pointLine
 	Operations []string
 
 	query url.Values
-}
-
-type outcomeView struct {
-	Name string
-	Outcome
-	Meaning string
 }
 
 // page is GET /: everything at a glance, readable without JavaScript.
@@ -89,9 +84,8 @@ func (c *console) view(ctx context.Context, e Exports, query url.Values) (v view
 	if v.Unpriced, err = c.unpriced(ctx, e); err != nil {
 		return v, err
 	}
-	for o, n := range e.Outcomes() {
-		v.Outcomes = append(v.Outcomes, outcomeView{billing.Outcome(o).String(), n, meanings[o]})
-	}
+	outcomes := e.Outcomes()
+	v.Outcomes, v.Points = outcomes.spanLines(), outcomes.pointLines()
 	return v, nil
 }
 
