@@ -104,6 +104,7 @@ func (r *rig) startMetrics() exporter.Metrics {
 	e, err := x.createMetrics(r.t.Context(), r.set, r.cfg)
 	require.NoError(r.t, err)
 	r.last = x.byID[exporterID{r.set.ID, r.cfg}].exporter
+	r.last.token = r.token
 	require.NoError(r.t, e.Start(r.t.Context(), r.host))
 	r.t.Cleanup(func() { assert.NoError(r.t, e.Shutdown(context.Background())) })
 	return e

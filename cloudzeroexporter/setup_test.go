@@ -462,3 +462,31 @@ func TestAShutdownEndsASetUpThatWaits(t *testing.T) {
 		assert.Equal(t, testConnection, r.settingsNow()["connection_id"])
 	})
 }
+
+// TestSeriesAreBilledToOneConnectionOnly: a running total goes on while the
+// connections change, and what it counts for one is not counted for another.
+func TestSeriesAreBilledToOneConnectionOnly(t *testing.T) {
+	t.Parallel()
+	firstRun(t, func(t *testing.T, r *rig, _ *disksExtension) {
+		e := r.startMetrics()
+		for i, step := range []struct {
+			settings string
+			sum      float64 // of the series, ever more
+			read     string  // in the books of the connection
+		}{
+			{goodSettings, 1, "1"},
+			{otherSettings, 3, "0"}, // where it began here is not known
+			{otherSettings, 7, "4"},
+			{goodSettings, 15, "1"}, // and what the other one got meanwhile
+			{goodSettings, 31, "17"},
+			{otherSettings, 63, "4"},
+			{otherSettings, 64, "5"},
+		} {
+			r.put(step.settings)
+			require.NoError(t, e.ConsumeMetrics(t.Context(), spent(noon, time.Now(), "a", step.sum)))
+			pass(3 * time.Hour) // posted, so that the books belong to it
+			books, _ := r.last.current()
+			assert.Equal(t, step.read, books.Balance().Read().String(), "step %d", i)
+		}
+	})
+}
