@@ -6,6 +6,8 @@ TOOL   := go tool -modfile=$(CURDIR)/internal/tools/go.mod
 BINARY := $(CURDIR)/build/otelcol-cloudzero
 BROWSER_TEST := cloudzeroexporter/internal/browsertest
 FUZZTIME ?= 30s
+# Minimizing what is interesting would take all of the time otherwise.
+MINIMIZE := -fuzzminimizetime 100x
 TORTURE  ?= 3600
 BENCH    := cloudzeroexporter/cmd/bench
 
@@ -50,11 +52,11 @@ tidy-check: ## fail when go.mod is not tidy
 	cd $(BENCH) && go mod tidy -diff
 
 fuzz: ## fuzz every target for FUZZTIME
-	go test -run '^$$' -fuzz '^FuzzParseAmount$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/billing
-	go test -run '^$$' -fuzz '^FuzzRead$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/usage
-	go test -run '^$$' -fuzz '^FuzzReadMetrics$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/usage
-	go test -run '^$$' -fuzz '^FuzzKey$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/cbf
-	go test -run '^$$' -fuzz '^FuzzReplay$$' -fuzztime $(FUZZTIME) ./cloudzeroexporter/internal/ledger
+	go test -run '^$$' -fuzz '^FuzzParseAmount$$' -fuzztime $(FUZZTIME) $(MINIMIZE) ./cloudzeroexporter/internal/billing
+	go test -run '^$$' -fuzz '^FuzzRead$$' -fuzztime $(FUZZTIME) $(MINIMIZE) ./cloudzeroexporter/internal/usage
+	go test -run '^$$' -fuzz '^FuzzReadMetrics$$' -fuzztime $(FUZZTIME) $(MINIMIZE) ./cloudzeroexporter/internal/usage
+	go test -run '^$$' -fuzz '^FuzzKey$$' -fuzztime $(FUZZTIME) $(MINIMIZE) ./cloudzeroexporter/internal/cbf
+	go test -run '^$$' -fuzz '^FuzzReplay$$' -fuzztime $(FUZZTIME) $(MINIMIZE) ./cloudzeroexporter/internal/ledger
 
 torture: ## do random bad things for TORTURE seconds, and compare with a model
 	go test -c -o build/exporter.test ./cloudzeroexporter

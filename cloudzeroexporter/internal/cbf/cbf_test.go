@@ -216,6 +216,31 @@ func TestNewLayoutRefusesWhatCannotWork(t *testing.T) {
 	assert.Equal(t, []string{"x.y"}, l.Attributes())
 }
 
+// TestNamesInAKeyAreBounded: whatever a sender calls a team, its row can be
+// kept and shown, and two names are one row only if they are shown as one.
+func TestNamesInAKeyAreBounded(t *testing.T) {
+	t.Parallel()
+	name := rapid.OneOf(
+		rapid.String(),
+		rapid.SampledFrom([]string{"", "a\xff", "\xc3", strings.Repeat("x", 127), strings.Repeat("x", 128), strings.Repeat("ä", 200)}),
+		rapid.Map(rapid.SliceOfN(rapid.Byte(), 0, 300), func(b []byte) string { return string(b) }),
+	)
+	l := layout(t, User, "x.y")
+	rapid.Check(t, func(t *rapid.T) {
+		r := usage.Record{
+			Provider: name.Draw(t, "provider"), Model: name.Draw(t, "model"), Team: name.Draw(t, "team"),
+			User: name.Draw(t, "user"), Attributes: []string{name.Draw(t, "x.y")},
+		}
+		d, err := Key(l.AppendKey([]byte("before"), &r)[len("before"):]).Dimensions()
+		require.NoError(t, err)
+		assert.Equal(t, usage.Bounded(r.Provider), d.Provider)
+		assert.Equal(t, usage.Bounded(r.Model), d.Model)
+		assert.Equal(t, usage.Bounded(r.Team), d.Team)
+		assert.Equal(t, usage.Bounded(r.User), d.Value(User))
+		assert.Equal(t, usage.Bounded(r.Attributes[0]), d.Value("x.y"))
+	})
+}
+
 func BenchmarkAppendJSON(b *testing.B) {
 	record := usage.Record{
 		Provider: "openai", Model: "gpt-4o-mini-2024-07-18", Team: "0b7e2c0e-8a53-4b1f-9f39-0a4b6f8d3c11", TeamAlias: "Search",

@@ -3,6 +3,7 @@ package cbf
 import (
 	"encoding/binary"
 	"errors"
+	"unicode/utf8"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/usage"
 )
@@ -26,15 +27,26 @@ type Dimensions struct {
 // Dimension is the name and value of one further dimension.
 type Dimension struct{ Name, Value string }
 
-// AppendKey appends the record's [Key] to b.
+// AppendKey appends the record's [Key] to b, its names [usage.Bounded].
 func (l Layout) AppendKey(b []byte, r *usage.Record) []byte {
-	b = appendString(b, r.Provider)
-	b = appendString(b, r.Model)
-	b = appendString(b, r.Team)
+	begin := len(b)
+	b = l.appendKey(b, r, func(name string) string { return name })
+	// One look at all names at once. It finds the long ones too: the first byte
+	// of a length above 127 begins no character that the second one continues.
+	if utf8.Valid(b[begin:]) {
+		return b
+	}
+	return l.appendKey(b[:begin], r, usage.Bounded)
+}
+
+func (l Layout) appendKey(b []byte, r *usage.Record, shown func(string) string) []byte {
+	b = appendString(b, shown(r.Provider))
+	b = appendString(b, shown(r.Model))
+	b = appendString(b, shown(r.Team))
 	for _, d := range l.dimensions {
 		if v := d.value(r); v != "" {
 			b = appendString(b, d.name)
-			b = appendString(b, v)
+			b = appendString(b, shown(v))
 		}
 	}
 	return b

@@ -81,6 +81,7 @@ type prices struct {
 
 func (p *prices) see(name modelName, c counts, now time.Time) {
 	p.recent.now = p.recent.now.plus(c)
+	name = modelName{usage.Bounded(name.provider), usage.Bounded(name.model)}
 	m := p.models[name]
 	if m == nil {
 		if len(p.models) >= maxModels {

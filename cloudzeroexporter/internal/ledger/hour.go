@@ -6,6 +6,7 @@ import (
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/usage"
 )
 
 // hour is one hour of the books. Its summary is always in memory; its contents
@@ -127,10 +128,15 @@ func (h *hour) open(key cbf.Key) *row {
 
 // relabel takes over labels that are there and differ.
 func (r *row) relabel(l cbf.Labels) {
-	if l.TeamAlias != "" && l.TeamAlias != r.labels.TeamAlias {
-		r.labels.TeamAlias = strings.Clone(l.TeamAlias)
+	relabel(&r.labels.TeamAlias, l.TeamAlias)
+	relabel(&r.labels.APIKeyAlias, l.APIKeyAlias)
+}
+
+func relabel(label *string, name string) {
+	if name == "" || name == *label {
+		return
 	}
-	if l.APIKeyAlias != "" && l.APIKeyAlias != r.labels.APIKeyAlias {
-		r.labels.APIKeyAlias = strings.Clone(l.APIKeyAlias)
+	if name = usage.Bounded(name); name != *label {
+		*label = strings.Clone(name)
 	}
 }

@@ -90,12 +90,14 @@ func (l *Ledger) distrustSeries() {
 func (l *Ledger) beginSeries(ctx context.Context) error {
 	head := l.seriesHead
 	began := head != (seriesHead{}) || l.series.Horizon() > 0 || l.series.Len() > 0
+	if !l.opts.Metrics {
+		l.series.Clear() // nobody needs them
+	}
 	switch {
 	case !l.opts.Metrics && (!began || head.Paused):
 		return nil
 	case !l.opts.Metrics:
 		head.Paused = true
-		l.series.Clear()
 	case head.Paused, began && l.opts.Elsewhere:
 		head.Paused, head.First, head.Records, head.Journal = false, head.Next, 0, l.journal
 		l.series.Clear()

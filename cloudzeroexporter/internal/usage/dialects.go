@@ -10,7 +10,7 @@ import (
 // below them, so each dialect names the kinds of spans that are calls.
 
 func (c *collector) isGenAI() bool {
-	switch c.raw(fieldOperation) {
+	switch c.text(fieldOperation) {
 	case "chat", "text_completion", "generate_content", "embeddings", "embedding", "image", "audio":
 		return true
 	default:
@@ -19,7 +19,7 @@ func (c *collector) isGenAI() bool {
 }
 
 func (c *collector) isOpenLLMetry() bool {
-	switch c.raw(fieldRequestType) {
+	switch c.text(fieldRequestType) {
 	case "chat", "completion", "embedding", "rerank":
 		return true
 	default:
@@ -28,7 +28,7 @@ func (c *collector) isOpenLLMetry() bool {
 }
 
 func (c *collector) isOpenInference() bool {
-	kind := c.raw(fieldKind)
+	kind := c.text(fieldKind)
 	return kind == "LLM" || kind == "EMBEDDING"
 }
 

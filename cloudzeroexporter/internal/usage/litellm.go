@@ -16,13 +16,13 @@ func (c *collector) isLiteLLM1() bool {
 
 // isLiteLLM2 says that the span is a call in LiteLLM's second dialect.
 func (c *collector) isLiteLLM2() bool {
-	return c.has(1<<fieldCallID) && c.raw(fieldOperation) != ""
+	return c.has(1<<fieldCallID) && c.text(fieldOperation) != ""
 }
 
 func (c *collector) liteLLM1(r *Record, span ptrace.Span, failed bool) {
 	p := c.price()
 	r.Provider, r.Model = c.deployment()
-	hidden := parseHidden(c.raw(fieldHidden), hiddenWants{cost: !p.present, provider: r.Provider == ""})
+	hidden := parseHidden(c.text(fieldHidden), hiddenWants{cost: !p.present, provider: r.Provider == ""})
 	if !p.present {
 		p = hidden.cost
 	}
@@ -42,7 +42,7 @@ func (c *collector) liteLLM1(r *Record, span ptrace.Span, failed bool) {
 	var id identity
 	r.Call = id.ofTimes(span, r, p)
 	if !r.CacheHit {
-		r.Answer = id.ofAnswer(c.raw(fieldResponseID), r, p)
+		r.Answer = id.ofAnswer(c.text(fieldResponseID), r, p)
 	}
 }
 
@@ -51,7 +51,7 @@ func (c *collector) liteLLM1(r *Record, span ptrace.Span, failed bool) {
 // price of what was repeated (streams, until 1.9x); LiteLLM's own mark in the id
 // (embeddings).
 func (c *collector) repeated(hidden hiddenParams, p price) bool {
-	return hidden.cacheKey || hidden.costZero && !p.amount.IsZero() || strings.Contains(c.raw(fieldResponseID), "_cache_hit")
+	return hidden.cacheKey || hidden.costZero && !p.amount.IsZero() || strings.Contains(c.text(fieldResponseID), "_cache_hit")
 }
 
 func (c *collector) liteLLM2(r *Record, span ptrace.Span, failed bool) {
@@ -96,7 +96,7 @@ func (c *collector) tokens() billing.Tokens {
 	}
 	var hidden cacheCounts
 	if !c.has(read) || !c.has(write) {
-		hidden = cacheCountsIn(c.raw(fieldUsageObject))
+		hidden = cacheCountsIn(c.text(fieldUsageObject))
 	}
 	t.CacheRead, t.CacheWrite = hidden.read, hidden.write
 	if c.number(fieldCacheRead).present() || c.number(fieldCacheReadOld).present() {

@@ -63,20 +63,20 @@ func (a *payer) collect(attributes pcommon.Map) {
 // model's own name must do.
 func (a *payer) deployment() (provider, model string) {
 	if prefix, rest, found := strings.Cut(a.providerModel, "/"); found && prefix != "" && rest != "" {
-		return bounded(prefix), bounded(rest)
+		return prefix, rest
 	}
-	model = bounded(cmp.Or(a.providerModel, a.requestModel, a.responseModel))
-	if provider = liteLLMName(bounded(cmp.Or(a.system, a.providerName))); provider != "" {
+	model = cmp.Or(a.providerModel, a.requestModel, a.responseModel)
+	if provider = liteLLMName(cmp.Or(a.system, a.providerName)); provider != "" {
 		return provider, model
 	}
 	if prefix, rest, found := strings.Cut(gjson.Get(a.hidden, "litellm_model_name").Str, "/"); found && rest == model {
-		return bounded(prefix), model
+		return prefix, model
 	}
 	return providerOfModel(model, gjson.Get(a.hidden, "api_base").Str), model
 }
 
 func (a *payer) group() string {
-	return bounded(cmp.Or(a.modelGroup, gjson.Get(a.hidden, "additional_headers.x-litellm-model-group").Str))
+	return cmp.Or(a.modelGroup, gjson.Get(a.hidden, "additional_headers.x-litellm-model-group").Str)
 }
 
 // describe makes the record of the point.
@@ -87,10 +87,10 @@ func (w *pointWalk) describe() {
 		Outcome: billing.Billed,
 		Hour:    billing.HourOfNanos(w.point.Time), Corrected: w.point.Corrected,
 		ModelGroup: a.group(),
-		Team:       bounded(a.team), TeamAlias: bounded(a.teamAlias),
-		User:   bounded(a.user),
-		APIKey: bounded(a.key), APIKeyAlias: bounded(a.keyAlias),
-		EndUser: bounded(a.endUser), Organization: bounded(a.org), Project: bounded(a.project),
+		Team:       a.team, TeamAlias: a.teamAlias,
+		User:   a.user,
+		APIKey: a.key, APIKeyAlias: a.keyAlias,
+		EndUser: a.endUser, Organization: a.org, Project: a.project,
 		Attributes: w.attributes(),
 	}
 	w.record.Provider, w.record.Model = a.deployment()
@@ -105,7 +105,7 @@ func (w *pointWalk) attributes() []string {
 	clear(w.other)
 	for name, i := range w.reader.wanted {
 		if value, ok := w.point.attributes.Get(name); ok {
-			w.other[i] = bounded(value.AsString())
+			w.other[i] = value.AsString()
 		}
 	}
 	return w.other

@@ -9,8 +9,8 @@ import (
 // deployment is the provider, by LiteLLM's name for it, and the model that was
 // really called.
 func (c *collector) deployment() (provider, model string) {
-	if prefix, rest, found := strings.Cut(c.raw(fieldProviderModel), "/"); found && prefix != "" && rest != "" {
-		return bounded(prefix), bounded(rest)
+	if prefix, rest, found := strings.Cut(c.text(fieldProviderModel), "/"); found && prefix != "" && rest != "" {
+		return prefix, rest
 	}
 	return liteLLMName(c.firstText(fieldSystem, fieldProviderName)),
 		c.firstText(fieldProviderModel, fieldRequestModel, fieldResponseModel)
@@ -47,12 +47,12 @@ func liteLLMName(provider string) string {
 // /v1/messages.
 func (c *collector) guessProvider(hidden hiddenParams, model string) string {
 	if provider, rest, found := strings.Cut(hidden.modelName, "/"); found && rest == model {
-		return bounded(provider)
+		return provider
 	}
-	if provider := providerInResponseID(c.raw(fieldResponseID)); provider != "" {
-		return bounded(provider)
+	if provider := providerInResponseID(c.text(fieldResponseID)); provider != "" {
+		return provider
 	}
-	if c.raw(fieldRequestType) == "anthropic_messages" {
+	if c.text(fieldRequestType) == "anthropic_messages" {
 		return providerOfModel(model, hidden.apiBase)
 	}
 	return ""

@@ -7,7 +7,8 @@ import (
 )
 
 // Record is one model call as its span tells it: who pays, for what, how much.
-// Its strings may share memory with the span; who keeps one clones it.
+// Its strings are the span's, and may be anything: who keeps one clones it, and
+// shows it [Bounded].
 type Record struct {
 	// Outcome is what becomes of the span if nobody has told of this call yet:
 	// Billed, Free, Unpriced, Failed or Invalid.

@@ -270,7 +270,7 @@ func TestNamesAreValidAndBounded(t *testing.T) {
 		strings.Repeat("\xff", 300):          "�",
 		strings.Repeat("x", 255) + "\xffabc": strings.Repeat("x", 255),
 	} {
-		got := bounded(in)
+		got := Bounded(in)
 		assert.Equal(t, want, got)
 	}
 }
