@@ -48,6 +48,9 @@ type Options struct {
 	// SkipEarlier says that what series counted before these books began is
 	// billed by somebody else.
 	SkipEarlier bool
+	// Elsewhere says that other books were in use since these were: what series
+	// counted meanwhile is billed there, and not here.
+	Elsewhere bool
 	// CommitEvery is the least time between the beginnings of two commits: those
 	// who come meanwhile share the next one.
 	CommitEvery time.Duration
