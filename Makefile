@@ -1,10 +1,11 @@
 # `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help build run test lint fmt generate generate-check tidy-check fuzz torture soak bench bench-litellm bench-smoke build-bench golden clean \
+.PHONY: help build run test browser-test screenshots lint fmt generate generate-check tidy-check fuzz torture soak bench bench-litellm bench-smoke build-bench golden clean \
 	e2e-litellm e2e-litellm-all compare-litellm
 
 TOOL   := go tool -modfile=$(CURDIR)/internal/tools/go.mod
 BINARY := $(CURDIR)/build/otelcol-cloudzero
+BROWSER_TEST := cloudzeroexporter/internal/browsertest
 FUZZTIME ?= 30s
 # Minimizing what is interesting would take all of the time otherwise.
 MINIMIZE := -fuzzminimizetime 100x
@@ -24,8 +25,15 @@ test: build ## run all tests, those against the built distribution included
 	OTELCOL_CLOUDZERO=$(BINARY) $(TOOL) gotestsum --format pkgname -- -race -timeout 15m ./...
 	go test -C $(BENCH) -race ./...
 
+browser-test: build ## open the console of the built distribution in a headless Chromium
+	cd $(BROWSER_TEST) && OTELCOL_CLOUDZERO=$(BINARY) go test -timeout 10m ./...
+
+screenshots: build ## take the pictures of the console that the documentation shows
+	cd $(BROWSER_TEST) && SCREENSHOTS=$(CURDIR)/docs/console OTELCOL_CLOUDZERO=$(BINARY) go test -run TestScreenshots ./...
+
 lint: ## look for mistakes
 	$(TOOL) golangci-lint run ./...
+	cd $(BROWSER_TEST) && $(TOOL) golangci-lint run ./...
 	cd $(BENCH) && $(TOOL) golangci-lint run ./...
 
 fmt: ## format the code
@@ -41,6 +49,7 @@ generate-check: generate ## fail when the committed files are not the generated 
 tidy-check: ## fail when go.mod is not tidy
 	go mod tidy -diff
 	cd internal/tools && go mod tidy -diff
+	cd $(BROWSER_TEST) && go mod tidy -diff
 	cd $(BENCH) && go mod tidy -diff
 
 fuzz: ## fuzz every target for FUZZTIME

@@ -5,14 +5,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/anycosttest"
-	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/shipper"
 )
 
 // spentThreeHours is a rig with three hours: one posted, one due, one open.
@@ -156,26 +154,6 @@ func TestBadRequestsAreNamed(t *testing.T) {
 	})
 }
 
-func TestASecondExportIsToldOfTheFirst(t *testing.T) {
-	t.Parallel()
-	inBubble(t, func(t *testing.T, r *rig) {
-		spentThreeHours(t, r)
-		r.anycost.Fail(anycosttest.Fault{Method: http.MethodPost, Delay: 30 * time.Second})
-		first := make(chan error)
-		go func() {
-			_, err := r.last.shipper.Export(t.Context(), shipper.Request{})
-			first <- err
-		}()
-		synctest.Wait()
-		status, answer := r.api(http.MethodPost, "/cloudzero/export", "{}")
-		assert.Equal(t, http.StatusConflict, status)
-		assert.Contains(t, answer["detail"].(map[string]any)["error"], "an export is running already")
-		require.NoError(t, <-first)
-		status, _ = r.api(http.MethodPost, "/cloudzero/export", "{}")
-		assert.Equal(t, http.StatusOK, status)
-	})
-}
-
 func TestTheBooksCanBeRead(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, r *rig) {
@@ -195,6 +173,7 @@ func TestTheBooksCanBeRead(t *testing.T) {
 		month := answer["months"].([]any)[0].(map[string]any)
 		assert.Equal(t, map[string]any{
 			"month": "2026-11", "read": "7.875", "posted": "1.5", "waiting": "6.375", "held": "0", "folded_rows": 0.0,
+			"unpriced_requests": 0.0, "unpriced_tokens": 0.0,
 		}, month)
 		assert.Equal(t, "0", answer["rejected"])
 
@@ -299,5 +278,31 @@ func TestThePageShowsTheBooksAndEscapesNames(t *testing.T) {
 		}
 		assert.NotContains(t, text, "<script>alert")
 		assert.NotContains(t, text, testKey)
+	})
+}
+
+func TestOutcomesAreThoseOfTheMetrics(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, r *rig) {
+		e := r.start()
+		spend(t, e, noon, "a", "1", "", "-1")
+		spend(t, e, noon, "a", "1")
+		_, answer := r.api(http.MethodGet, "/cloudzero/outcomes", "")
+		spans, tokens := map[string]int64{}, map[string]int64{}
+		for _, o := range answer["outcomes"].([]any) {
+			line := o.(map[string]any)
+			assert.NotEmpty(t, line["meaning"])
+			if n := line["spans"].(float64); n > 0 {
+				spans[line["outcome"].(string)], tokens[line["outcome"].(string)] = int64(n), int64(line["tokens"].(float64))
+			}
+		}
+		assert.Equal(t, map[string]int64{"billed": 1, "unpriced": 1, "invalid": 1, "duplicate": 1}, spans)
+		assert.Equal(t, r.outcomes("spans"), spans)
+		assert.Equal(t, r.outcomes("tokens"), tokens)
+		assert.Empty(t, answer["points"])
+		_, balance := r.api(http.MethodGet, "/cloudzero/balance", "")
+		month := balance["months"].([]any)[0].(map[string]any)
+		assert.EqualValues(t, 1, month["unpriced_requests"])
+		assert.EqualValues(t, 15, month["unpriced_tokens"])
 	})
 }

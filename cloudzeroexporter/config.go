@@ -160,14 +160,14 @@ func (c *Config) Validate() error {
 func (c *Config) validateConnection() error {
 	var errs []error
 	switch {
-	case c.DryRun:
+	case c.DryRun, c.setUpOnConsole():
 	case c.APIKey == "" || c.ConnectionID == "":
 		errs = append(errs, errMissingCredentials)
-	case !connectionIDPattern.MatchString(c.ConnectionID):
-		errs = append(errs, keyError("connection_id", fmt.Errorf("%q is not a connection id", c.ConnectionID)))
+	default:
+		errs = append(errs, keyError("connection_id", validateConnectionID(c.ConnectionID)))
 	}
-	if strings.ContainsFunc(string(c.APIKey), func(r rune) bool { return r <= ' ' || r > '~' }) {
-		errs = append(errs, keyError("api_key", errors.New("holds spaces, line breaks or other characters that no header takes")))
+	if c.APIKey != "" {
+		errs = append(errs, keyError("api_key", validateAPIKey(string(c.APIKey))))
 	}
 	u, err := url.Parse(c.HTTP.Endpoint)
 	switch {
@@ -188,6 +188,35 @@ func (c *Config) validateConnection() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// setUpOnConsole says whether the credentials are left to be given on the
+// console, which must know who gives them.
+func (c *Config) setUpOnConsole() bool {
+	return c.APIKey == "" && c.ConnectionID == "" && c.Console.HasValue() && c.Console.Get().Token != ""
+}
+
+func validateConnectionID(id string) error {
+	if !connectionIDPattern.MatchString(id) {
+		return fmt.Errorf("%q is not a connection id", id)
+	}
+	return nil
+}
+
+func validateAPIKey(key string) error {
+	if key == "" {
+		return errors.New("is empty")
+	}
+	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return errors.New("holds spaces, line breaks or other characters that no header takes")
+	}
+	return nil
+}
+
+// validateZone takes "" for no zone of one's own.
+func validateZone(name string) error {
+	_, err := time.LoadLocation(name)
+	return err
 }
 
 func (c *Config) validateStorage() error {

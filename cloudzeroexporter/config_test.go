@@ -59,6 +59,16 @@ func TestADryRunNeedsNothing(t *testing.T) {
 	assert.NoError(t, err)
 }
 
+func TestCredentialsCanBeLeftToAConsoleWithAToken(t *testing.T) {
+	t.Parallel()
+	_, err := loadConfig(t, "cloudzero/set_up_on_console")
+	assert.NoError(t, err)
+	for _, id := range []string{"cloudzero/no_token", "cloudzero/half_of_the_credentials"} {
+		_, err = loadConfig(t, id)
+		assert.EqualError(t, err, errMissingCredentials.Error(), id)
+	}
+}
+
 // TestConfigErrors has the whole text: it is what an operator reads.
 func TestConfigErrors(t *testing.T) {
 	t.Parallel()

@@ -28,7 +28,7 @@ const (
 
 	maxShareNewV2    = 0.30
 	maxShareNewV1    = 0.30
-	maxShareOthers   = 0.25
+	maxShareOthers   = 0.14
 	maxShareOfRepeat = 1.00 // a known call against a new one
 )
 

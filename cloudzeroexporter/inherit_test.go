@@ -212,7 +212,7 @@ func TestAnotherConnectionHasOtherBooks(t *testing.T) {
 		pass(3 * time.Hour)
 		spend(t, e, time.Now(), "a", "2")
 		pass(3 * time.Hour)
-		assert.Len(t, disks, 2)
+		assert.Len(t, disks, 3, "two books, and which is whose")
 		assert.Equal(t, []string{"replace_hourly 11-24T12", "replace_hourly 11-24T18"}, r.posts())
 	})
 }

@@ -18,7 +18,8 @@ func (e *cloudzeroExporter) newDetector() *leaks.Detector {
 // costByHour is what the books have, from an hour on.
 func (e *cloudzeroExporter) costByHour(from billing.Hour) map[billing.Hour]billing.Amount {
 	costs := make(map[billing.Hour]billing.Amount)
-	for _, h := range e.books.Hours() {
+	books, _ := e.current()
+	for _, h := range books.Hours() {
 		if h.Hour >= from {
 			costs[h.Hour] = h.Totals.Cost
 		}

@@ -225,7 +225,8 @@ func TestRoomsImportOnlyWhatIsBeforeThem(t *testing.T) {
 		"ledger":  "billing usage cbf series",
 		"anycost": "billing",
 		"shipper": "billing usage cbf series ledger anycost",
-		"console": "billing usage cbf series ledger anycost shipper",
+		"setup":   "",
+		"console": "billing usage cbf series ledger anycost shipper setup",
 	} {
 		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", internal+room).Output()
 		require.NoError(t, err)

@@ -52,6 +52,7 @@ type rig struct {
 	logs    *observer.ObservedLogs
 	metrics *componenttest.Telemetry
 	set     exporter.Settings
+	token   string             // of a console that listens nowhere
 	last    *cloudzeroExporter // the one that was started last
 	started exporter.Traces    // the same, as the collector sees it
 }
@@ -89,6 +90,7 @@ func (r *rig) start() exporter.Traces {
 	e, err := x.createTraces(r.t.Context(), r.set, r.cfg)
 	require.NoError(r.t, err)
 	own := x.byID[exporterID{r.set.ID, r.cfg}].exporter
+	own.token = r.token
 	require.NoError(r.t, e.Start(r.t.Context(), r.host))
 	r.last, r.started = own, e
 	r.t.Cleanup(func() { assert.NoError(r.t, e.Shutdown(context.Background())) })
@@ -102,6 +104,7 @@ func (r *rig) startMetrics() exporter.Metrics {
 	e, err := x.createMetrics(r.t.Context(), r.set, r.cfg)
 	require.NoError(r.t, err)
 	r.last = x.byID[exporterID{r.set.ID, r.cfg}].exporter
+	r.last.token = r.token
 	require.NoError(r.t, e.Start(r.t.Context(), r.host))
 	r.t.Cleanup(func() { assert.NoError(r.t, e.Shutdown(context.Background())) })
 	return e
@@ -220,7 +223,7 @@ func (r *rig) askAs(method, path, body string) (status int, text string) {
 	r.t.Helper()
 	w := httptest.NewRecorder()
 	request := httptest.NewRequest(method, "http://localhost"+path, strings.NewReader(body))
-	console.Handler(r.last.shipper, console.Options{Logger: r.set.Logger, Format: r.last.format, Settings: r.last.consoleSettings()}).ServeHTTP(w, request)
+	console.Handler(console.Options{Current: r.last.exports, Logger: r.set.Logger, Format: r.last.format}).ServeHTTP(w, request)
 	return w.Code, w.Body.String()
 }
 

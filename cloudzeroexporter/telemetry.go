@@ -2,6 +2,7 @@ package cloudzeroexporter
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -9,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/console"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/leaks"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/metadata"
@@ -20,7 +22,10 @@ import (
 type telemetry struct {
 	builder  *metadata.TelemetryBuilder
 	outcomes [billing.Outcomes]metric.MeasurementOption
-	points   [billing.PointOutcomes]metric.MeasurementOption
+	// counted are the same counts for the console, since the start.
+	counted       [billing.Outcomes]struct{ spans, tokens atomic.Int64 }
+	countedPoints [billing.PointOutcomes]atomic.Int64
+	points        [billing.PointOutcomes]metric.MeasurementOption
 }
 
 func newTelemetry(set component.TelemetrySettings) (*telemetry, error) {
@@ -43,6 +48,7 @@ func (t *telemetry) countPoints(ctx context.Context, tally ledger.PointTally) {
 	for o, points := range tally.Points {
 		if points > 0 {
 			t.builder.ExporterCloudzeroPoints.Add(ctx, points, t.points[o])
+			t.countedPoints[o].Add(points)
 		}
 	}
 	if tally.Resets > 0 {
@@ -55,14 +61,27 @@ func (t *telemetry) count(ctx context.Context, tally ledger.Tally) {
 	for o, spans := range tally.Spans {
 		if spans > 0 {
 			t.builder.ExporterCloudzeroSpans.Add(ctx, spans, t.outcomes[o])
+			t.counted[o].spans.Add(spans)
 		}
 		if tokens := tally.Tokens[o]; tokens > 0 {
 			t.builder.ExporterCloudzeroTokens.Add(ctx, int64(tokens), t.outcomes[o]) //nolint:gosec // bounded by billing.MaxTokens
+			t.counted[o].tokens.Add(int64(tokens))                                   //nolint:gosec // likewise
 		}
 	}
 	if tally.Corrected > 0 {
 		t.builder.ExporterCloudzeroClockCorrections.Add(ctx, tally.Corrected)
 	}
+}
+
+// tally is what became of everything since the start.
+func (t *telemetry) tally() (all console.Outcomes) {
+	for o := range t.counted {
+		all.Spans[o] = console.Outcome{Spans: t.counted[o].spans.Load(), Tokens: t.counted[o].tokens.Load()}
+	}
+	for o := range t.countedPoints {
+		all.Points[o] = t.countedPoints[o].Load()
+	}
+	return all
 }
 
 func (t *telemetry) committed(took time.Duration, err error) {
@@ -75,26 +94,29 @@ func (t *telemetry) posted(result string, took time.Duration) {
 	t.builder.ExporterCloudzeroPostDuration.Record(context.Background(), took.Seconds())
 }
 
-// observe makes the gauges read the books, the shipper, the leaks and the metrics
-// that are not billed, until shutdown.
-func (t *telemetry) observe(books *ledger.Ledger, s *shipper.Shipper, l *leaks.Detector, unbilled *metricsWatch) error {
+// observe makes the gauges read the books and the shipper that there are at the
+// time, the leaks and the metrics that are not billed, until shutdown.
+func (t *telemetry) observe(current func() (*ledger.Ledger, *shipper.Shipper), l *leaks.Detector, unbilled *metricsWatch) error {
 	if err := t.observeLeaks(l); err != nil {
 		return err
 	}
+	balance := func() ledger.Balance { books, _ := current(); return books.Balance() }
+	series := func() ledger.Series { books, _ := current(); return books.Series() }
+	state := func() shipper.State { _, s := current(); return s.State(time.Now()) }
 	integers := []struct {
 		register func(metric.Int64Callback) error
 		read     func() int
 	}{
-		{t.builder.RegisterExporterCloudzeroHoursCallback, func() int { return books.Balance().Hours }},
-		{t.builder.RegisterExporterCloudzeroRowsCallback, func() int { return books.Balance().Rows }},
-		{t.builder.RegisterExporterCloudzeroIdentitiesCallback, func() int { return books.Balance().Identities }},
-		{t.builder.RegisterExporterCloudzeroUncommittedCallsCallback, func() int { return books.Balance().Uncommitted }},
-		{t.builder.RegisterExporterCloudzeroFoldedRowsCallback, func() int { return folded(books.Balance()) }},
-		{t.builder.RegisterExporterCloudzeroSeriesCallback, func() int { return books.Series().Known }},
-		{t.builder.RegisterExporterCloudzeroSeriesLimitCallback, func() int { return books.Series().Limit }},
-		{t.builder.RegisterExporterCloudzeroConflictingMonthsCallback, func() int { return len(s.State(time.Now()).Conflicts) }},
-		{t.builder.RegisterExporterCloudzeroDueHoursCallback, func() int { return s.State(time.Now()).Due }},
-		{t.builder.RegisterExporterCloudzeroHeldHoursCallback, func() int { return len(s.State(time.Now()).Held) }},
+		{t.builder.RegisterExporterCloudzeroHoursCallback, func() int { return balance().Hours }},
+		{t.builder.RegisterExporterCloudzeroRowsCallback, func() int { return balance().Rows }},
+		{t.builder.RegisterExporterCloudzeroIdentitiesCallback, func() int { return balance().Identities }},
+		{t.builder.RegisterExporterCloudzeroUncommittedCallsCallback, func() int { return balance().Uncommitted }},
+		{t.builder.RegisterExporterCloudzeroFoldedRowsCallback, func() int { return folded(balance()) }},
+		{t.builder.RegisterExporterCloudzeroSeriesCallback, func() int { return series().Known }},
+		{t.builder.RegisterExporterCloudzeroSeriesLimitCallback, func() int { return series().Limit }},
+		{t.builder.RegisterExporterCloudzeroConflictingMonthsCallback, func() int { return len(state().Conflicts) }},
+		{t.builder.RegisterExporterCloudzeroDueHoursCallback, func() int { return state().Due }},
+		{t.builder.RegisterExporterCloudzeroHeldHoursCallback, func() int { return len(state().Held) }},
 	}
 	for _, gauge := range integers {
 		err := gauge.register(func(_ context.Context, o metric.Int64Observer) error {
@@ -109,10 +131,10 @@ func (t *telemetry) observe(books *ledger.Ledger, s *shipper.Shipper, l *leaks.D
 		register func(metric.Float64Callback) error
 		read     func() float64
 	}{
-		{t.builder.RegisterExporterCloudzeroRejectedCostCallback, func() float64 { return books.Balance().Rejected.Float64() }},
+		{t.builder.RegisterExporterCloudzeroRejectedCostCallback, func() float64 { return balance().Rejected.Float64() }},
 		{t.builder.RegisterExporterCloudzeroIgnoredCostCallback, func() float64 { return unbilled.told().Float64() }},
-		{t.builder.RegisterExporterCloudzeroSkippedCostCallback, func() float64 { return books.Series().Skipped.Float64() }},
-		{t.builder.RegisterExporterCloudzeroOldestDueHourAgeCallback, func() float64 { return dueFor(s, time.Now()).Seconds() }},
+		{t.builder.RegisterExporterCloudzeroSkippedCostCallback, func() float64 { return series().Skipped.Float64() }},
+		{t.builder.RegisterExporterCloudzeroOldestDueHourAgeCallback, func() float64 { return dueFor(state(), time.Now()).Seconds() }},
 	}
 	for _, gauge := range doubles {
 		err := gauge.register(func(_ context.Context, o metric.Float64Observer) error {
@@ -123,12 +145,12 @@ func (t *telemetry) observe(books *ledger.Ledger, s *shipper.Shipper, l *leaks.D
 			return err
 		}
 	}
-	return t.observeMonths(s)
+	return t.observeMonths(state)
 }
 
 // observeMonths makes the gauges that read = posted + waiting + held can be seen
 // from, month by month.
-func (t *telemetry) observeMonths(s *shipper.Shipper) error {
+func (t *telemetry) observeMonths(state func() shipper.State) error {
 	for _, gauge := range []struct {
 		register func(metric.Float64Callback) error
 		read     func(shipper.Month) billing.Amount
@@ -139,7 +161,7 @@ func (t *telemetry) observeMonths(s *shipper.Shipper) error {
 		{t.builder.RegisterExporterCloudzeroHeldCostCallback, func(m shipper.Month) billing.Amount { return m.Held }},
 	} {
 		err := gauge.register(func(_ context.Context, o metric.Float64Observer) error {
-			for _, m := range s.State(time.Now()).Months {
+			for _, m := range state().Months {
 				o.Observe(gauge.read(m).Float64(), metric.WithAttributes(attribute.String("month", m.Month.Month.String())))
 			}
 			return nil
@@ -176,8 +198,7 @@ func (t *telemetry) observeLeaks(l *leaks.Detector) error {
 func (t *telemetry) shutdown() { t.builder.Shutdown() }
 
 // dueFor is how long the oldest due hour has been due.
-func dueFor(s *shipper.Shipper, now time.Time) time.Duration {
-	state := s.State(now)
+func dueFor(state shipper.State, now time.Time) time.Duration {
 	if state.Due == 0 {
 		return 0
 	}

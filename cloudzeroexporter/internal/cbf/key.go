@@ -30,23 +30,29 @@ type Dimension struct{ Name, Value string }
 // AppendKey appends the record's [Key] to b, its names [usage.Bounded].
 func (l Layout) AppendKey(b []byte, r *usage.Record) []byte {
 	begin := len(b)
-	b = l.appendKey(b, r, func(name string) string { return name })
-	// One look at all names at once. It finds the long ones too: the first byte
-	// of a length above 127 begins no character that the second one continues.
-	if utf8.Valid(b[begin:]) {
-		return b
-	}
-	return l.appendKey(b[:begin], r, usage.Bounded)
-}
-
-func (l Layout) appendKey(b []byte, r *usage.Record, shown func(string) string) []byte {
-	b = appendString(b, shown(r.Provider))
-	b = appendString(b, shown(r.Model))
-	b = appendString(b, shown(r.Team))
+	longest := max(len(r.Provider), len(r.Model), len(r.Team))
+	b = appendString(appendString(appendString(b, r.Provider), r.Model), r.Team)
 	for _, d := range l.dimensions {
 		if v := d.value(r); v != "" {
-			b = appendString(b, d.name)
-			b = appendString(b, shown(v))
+			b = appendString(appendString(b, d.name), v)
+			longest = max(longest, len(v))
+		}
+	}
+	// One look at all names at once: lengths of one byte are characters between
+	// them, so that no two names make one character.
+	if longest < utf8.RuneSelf && utf8.Valid(b[begin:]) {
+		return b
+	}
+	return l.appendBounded(b[:begin], r)
+}
+
+func (l Layout) appendBounded(b []byte, r *usage.Record) []byte {
+	for _, name := range [...]string{r.Provider, r.Model, r.Team} {
+		b = appendString(b, usage.Bounded(name))
+	}
+	for _, d := range l.dimensions {
+		if v := d.value(r); v != "" {
+			b = appendString(appendString(b, d.name), usage.Bounded(v))
 		}
 	}
 	return b

@@ -1,6 +1,10 @@
 package cbf
 
-import "github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+import (
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+)
 
 // Totals are what a row adds up.
 type Totals struct {
@@ -30,6 +34,14 @@ func (t Totals) Sub(o Totals) Totals {
 
 // Labels are names for the ids in a key. They may change; the last one holds.
 type Labels struct{ TeamAlias, APIKeyAlias string }
+
+// Hash tells labels apart within a process; 0 is that of none.
+func (l Labels) Hash() uint64 {
+	if l == (Labels{}) {
+		return 0
+	}
+	return xxhash.Sum64String(l.TeamAlias)*3 + xxhash.Sum64String(l.APIKeyAlias)
+}
 
 // Row is one cost line of one hour.
 type Row struct {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,15 +17,17 @@ import (
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/setup"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/shipper"
 )
 
 // Exports is what the console asks of the exporter.
 type Exports interface {
-	// Export posts what the request chooses.
+	// Export posts what the request chooses; Progress is how far one has come.
 	Export(context.Context, shipper.Request) (shipper.Report, error)
-	// Preview visits the hours that an export would post, and posts nothing.
-	Preview(context.Context, shipper.Selection, func(ledger.Contents) error) error
+	Progress() shipper.Progress
+	// Choose returns the hours that an export would post, and posts nothing.
+	Choose(shipper.Selection) []ledger.Summary
 	// Check asks AnyCost what the key may do.
 	Check(context.Context) (shipper.Check, error)
 	// State is how things are.
@@ -35,19 +39,35 @@ type Exports interface {
 	Due(ledger.Summary) bool
 	// Rejected is the cost of calls that came too late.
 	Rejected() billing.Amount
+
+	// Settings are where is posted to, and why.
+	Settings() Settings
+	// SetUp and Forget change that. What SetUp returns now waits for the
+	// connection before.
+	SetUp(context.Context, setup.Credentials) (left billing.Amount, err error)
+	Forget(context.Context) error
+
+	// Outcomes is what became of everything that came since the start.
+	Outcomes() Outcomes
+	// Warnings are mistakes in how LiteLLM or the collector is set up.
+	Warnings() []Warning
 }
 
-// Settings are what the console shows of the configuration.
-type Settings struct {
-	APIKey, ConnectionID string
-	DryRun               bool
-	Timezone             *time.Location
+// Warning is a mistake in how LiteLLM or the collector is set up that keeps calls
+// from being billed right.
+type Warning struct {
+	// What is wrong, and Advice what to do, each a sentence.
+	What, Advice string
+	// Since is when it was noticed first, Count how often it is seen now.
+	Since time.Time
+	Count int64
 }
 
 // Options are what the console needs to know.
 type Options struct {
-	Format   cbf.Format
-	Settings Settings
+	// Current is what to ask. It may change when a connection is set up.
+	Current func() Exports
+	Format  cbf.Format
 	// Token, if set, is asked of every request, as a bearer token.
 	Token string
 	// Loopback says that the console listens on this machine only; then it
@@ -56,37 +76,102 @@ type Options struct {
 	Logger   *zap.Logger
 }
 
-// Handler serves the console.
-func Handler(e Exports, opts Options) http.Handler {
+// maxBodyBytes bounds a request's body, whatever the server allows.
+const maxBodyBytes = 64 << 10
+
+// Console serves the page and the API.
+type Console struct {
+	*console
+	handler http.Handler
+}
+
+// ServeHTTP implements [http.Handler].
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.handler.ServeHTTP(w, r) }
+
+// Warm adds up all hours of the books, until ctx ends, so that nobody who looks at
+// them later has to wait for it.
+func (c *Console) Warm(ctx context.Context) {
+	e := c.Current()
+	for _, h := range e.Hours() {
+		if ctx.Err() != nil {
+			return
+		}
+		_, _ = c.sums.hour(ctx, e, h) // who looks at it is told
+	}
+}
+
+// console is what all requests share.
+type console struct {
+	Options
+	sums *sums
+}
+
+// answer answers a request of the API. What it returns is the body; an error is
+// a [*refusal], or else an internal one.
+type answer func(e Exports, r *http.Request) (any, error)
+
+// Handler returns the console.
+func Handler(opts Options) *Console {
+	c := &console{Options: opts, sums: newSums()}
 	mux := http.NewServeMux()
-	mux.Handle("POST /cloudzero/dry-run", &dryRun{e, opts})
-	mux.Handle("POST /cloudzero/export", &export{e, opts})
-	mux.Handle("POST /cloudzero/test", &check{e, opts})
-	mux.Handle("GET /cloudzero/settings", &settings{e, opts})
-	mux.Handle("GET /cloudzero/hours", &hours{e, opts})
-	mux.Handle("GET /cloudzero/hours/{hour}/rows", &rows{e, opts})
-	mux.Handle("GET /cloudzero/summary", &summary{e, opts})
-	mux.Handle("GET /cloudzero/balance", &balance{e, opts})
-	mux.Handle("GET /{$}", &page{e, opts})
-	mux.Handle("GET /web/page.css", http.FileServerFS(web))
-	mux.Handle("GET /web/page.js", http.FileServerFS(web))
+	for path, methods := range map[string]map[string]http.Handler{
+		"/cloudzero/dry-run":           {http.MethodPost: c.api(c.dryRun)},
+		"/cloudzero/export":            {http.MethodPost: http.HandlerFunc(c.export), http.MethodGet: c.api(c.progress)},
+		"/cloudzero/test":              {http.MethodPost: c.api(c.test)},
+		"/cloudzero/settings":          {http.MethodGet: c.api(c.settings), http.MethodPut: c.api(c.setUp), http.MethodDelete: c.api(c.forget)},
+		"/cloudzero/init":              {http.MethodPost: c.api(c.setUp)},    // LiteLLM's name for the first PUT
+		"/cloudzero/delete":            {http.MethodDelete: c.api(c.forget)}, // LiteLLM's name
+		"/cloudzero/hours":             {http.MethodGet: c.api(c.hours)},
+		"/cloudzero/hours/{hour}/rows": {http.MethodGet: http.HandlerFunc(c.rows)},
+		"/cloudzero/summary":           {http.MethodGet: c.api(c.summary)},
+		"/cloudzero/balance":           {http.MethodGet: c.api(c.balance)},
+		"/cloudzero/outcomes":          {http.MethodGet: c.api(c.outcomes)},
+	} {
+		allowed := make([]string, 0, len(methods))
+		for method, h := range methods {
+			mux.Handle(method+" "+path, h)
+			allowed = append(allowed, method)
+		}
+		mux.Handle(path, c.onlyMethods(allowed))
+	}
+	mux.HandleFunc("/cloudzero/", func(w http.ResponseWriter, r *http.Request) {
+		c.fail(w, http.StatusNotFound, fmt.Sprintf("there is no %s; the exporter's README lists what there is", r.URL.Path))
+	})
+	mux.HandleFunc("GET /{$}", c.page)
+	mux.Handle("GET /static/", http.FileServerFS(static))
 	// A page of another site must not make a browser post on its behalf.
 	sameOrigin := http.NewCrossOriginProtection()
 	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fail(w, opts.Logger, http.StatusForbidden, "requests from other sites are refused")
+		c.fail(w, http.StatusForbidden, "requests from other sites are refused")
 	}))
-	return opts.onlyOwnHost(sameOrigin.Handler(newSession(opts).only(mux)))
+	bounded := http.MaxBytesHandler(newSession(c).only(mux), maxBodyBytes)
+	return &Console{c, guarded(c.onlyOwnHost(sameOrigin.Handler(bounded)))}
+}
+
+// guarded forbids browsers everything that the console does not do.
+func guarded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "+
+			"form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
 }
 
 // onlyOwnHost keeps a foreign name that resolves to this machine (DNS rebinding)
 // from reaching a console that trusts everyone on it.
-func (o Options) onlyOwnHost(next http.Handler) http.Handler {
-	if !o.Loopback {
+func (c *console) onlyOwnHost(next http.Handler) http.Handler {
+	if !c.Loopback {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !IsLoopback(r.Host) {
-			fail(w, o.Logger, http.StatusForbidden, "the console answers to localhost only")
+			c.fail(w, http.StatusForbidden, "the console answers to localhost only")
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -104,33 +189,131 @@ func IsLoopback(address string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
+func (c *console) onlyMethods(allowed []string) http.Handler {
+	slices.Sort(allowed)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		c.fail(w, http.StatusMethodNotAllowed, fmt.Sprintf("%s is not for %s; use %s", r.URL.Path, r.Method, strings.Join(allowed, " or ")))
+	})
+}
+
+// refusal is an error with the status that it is answered with.
+type refusal struct {
+	status int
+	err    error
+}
+
+func (r *refusal) Error() string { return r.err.Error() }
+
+func (r *refusal) Unwrap() error { return r.err }
+
+func refuse(status int, err error) error { return &refusal{status, err} }
+
+func badRequest(err error) error { return refuse(http.StatusBadRequest, err) }
+
+// api answers with JSON.
+func (c *console) api(a answer) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := a(c.Current(), r)
+		if err != nil {
+			c.failWith(w, err)
+			return
+		}
+		c.reply(w, http.StatusOK, body)
+	})
+}
+
 // read reads a request's body, which may be missing.
 func read(r *http.Request, body any) error {
 	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(body); err != nil && !errors.Is(err, io.EOF) {
-		return err
+	err := decoder.Decode(body)
+	if err == nil {
+		_, err = decoder.Token()
+		if err == nil {
+			err = errors.New("there is more behind the JSON object")
+		}
 	}
-	return nil
+	var (
+		wrongType *json.UnmarshalTypeError
+		syntax    *json.SyntaxError
+		tooLarge  *http.MaxBytesError
+	)
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil
+	case errors.As(err, &tooLarge):
+		return refuse(http.StatusRequestEntityTooLarge, fmt.Errorf("the body is larger than %d bytes", tooLarge.Limit))
+	case errors.As(err, &wrongType) && wrongType.Field != "":
+		field := wrongType.Field[strings.LastIndex(wrongType.Field, ".")+1:]
+		return badRequest(fmt.Errorf("%s: expected %s, not a JSON %s", field, jsonName(wrongType.Type.String()), wrongType.Value))
+	case errors.As(err, &wrongType):
+		return badRequest(fmt.Errorf("the body is not a JSON object but a %s", wrongType.Value))
+	case errors.As(err, &syntax), errors.Is(err, io.ErrUnexpectedEOF):
+		return badRequest(fmt.Errorf("the body is not JSON: %w", err))
+	default:
+		return badRequest(errors.New(strings.TrimPrefix(err.Error(), "json: ")))
+	}
+}
+
+// jsonName is what a Go type is called in JSON.
+func jsonName(goType string) string {
+	switch {
+	case goType == "int":
+		return "a whole number"
+	case goType == "bool":
+		return "true or false"
+	case strings.HasPrefix(goType, "[]"):
+		return "a list of texts"
+	default:
+		return "a text"
+	}
 }
 
 // problem is how errors look, as LiteLLM's do.
 type problem struct {
 	Error string `json:"error"`
+	// Progress is that of the export that is in the way.
+	Progress *progressLine `json:"progress,omitempty"`
 }
 
-func fail(w http.ResponseWriter, log *zap.Logger, status int, message string) {
-	reply(w, log, status, struct {
-		Detail problem `json:"detail"`
-	}{problem{message}})
+// failWith answers with an error and the status that fits it.
+func (c *console) failWith(w http.ResponseWriter, err error) {
+	var (
+		refused  *refusal
+		conflict *shipper.ConflictError
+		busy     *shipper.BusyError
+	)
+	switch {
+	case errors.As(err, &refused):
+		c.fail(w, refused.status, err.Error())
+	case errors.As(err, &busy):
+		line := lineOf(busy.Progress)
+		c.reply(w, http.StatusConflict, failure{problem{Error: err.Error(), Progress: &line}})
+	case errors.As(err, &conflict), errors.Is(err, shipper.ErrDryRun), errors.Is(err, shipper.ErrNoConnection):
+		c.fail(w, http.StatusConflict, err.Error())
+	case errors.Is(err, shipper.ErrStopped):
+		c.fail(w, http.StatusServiceUnavailable, err.Error())
+	default:
+		c.fail(w, http.StatusInternalServerError, err.Error())
+	}
 }
 
-func reply(w http.ResponseWriter, log *zap.Logger, status int, body any) {
+// failure is the body of an answer with an error.
+type failure struct {
+	Detail problem `json:"detail"`
+}
+
+func (c *console) fail(w http.ResponseWriter, status int, message string) {
+	c.reply(w, status, failure{problem{Error: message}})
+}
+
+func (c *console) reply(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	if err := json.NewEncoder(w).Encode(body); err != nil {
-		log.Debug("An answer of the console did not reach its reader", zap.Error(err))
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false) // it is no HTML, and nosniff says so
+	if err := encoder.Encode(body); err != nil {
+		c.Logger.Debug("An answer of the console did not reach its reader", zap.Error(err))
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/setup"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/shipper"
 )
 
@@ -27,19 +28,41 @@ type exports struct {
 	report   shipper.Report
 	err      error
 	contents []ledger.Contents
+	settings Settings
+	state    shipper.State
+	outcomes Outcomes
+	warnings []Warning
+	asked    shipper.Request
+	given    setup.Credentials
+	progress shipper.Progress
 }
 
-func (e *exports) Export(context.Context, shipper.Request) (shipper.Report, error) {
+func (e *exports) Export(_ context.Context, q shipper.Request) (shipper.Report, error) {
+	e.asked = q
 	return e.report, e.err
 }
 
+func (e *exports) Progress() shipper.Progress { return e.progress }
+
 func (e *exports) Check(context.Context) (shipper.Check, error) { return shipper.Check{}, e.err }
 
-func (*exports) State(time.Time) shipper.State { return shipper.State{} }
+func (e *exports) State(time.Time) shipper.State { return e.state }
 
-func (*exports) Hours() []ledger.Summary { return nil }
+func (e *exports) Choose(shipper.Selection) []ledger.Summary { return e.Hours() }
 
-func (e *exports) Contents(context.Context, billing.Hour) (ledger.Contents, error) {
+func (e *exports) Hours() (hours []ledger.Summary) {
+	for _, c := range e.contents {
+		hours = append(hours, c.Summary)
+	}
+	return hours
+}
+
+func (e *exports) Contents(_ context.Context, at billing.Hour) (ledger.Contents, error) {
+	for _, c := range e.contents {
+		if c.Hour == at {
+			return c, e.err
+		}
+	}
 	return ledger.Contents{}, e.err
 }
 
@@ -47,14 +70,24 @@ func (*exports) Due(ledger.Summary) bool { return false }
 
 func (*exports) Rejected() billing.Amount { return billing.Amount{} }
 
-func (e *exports) Preview(_ context.Context, _ shipper.Selection, visit func(ledger.Contents) error) error {
-	for _, c := range e.contents {
-		if err := visit(c); err != nil {
-			return err
-		}
+func (e *exports) Settings() Settings {
+	s := e.settings
+	if s.Timezone == nil {
+		s.Timezone = time.UTC
 	}
-	return e.err
+	return s
 }
+
+func (e *exports) SetUp(_ context.Context, c setup.Credentials) (billing.Amount, error) {
+	e.given = c
+	return billing.Amount{}, e.err
+}
+
+func (e *exports) Forget(context.Context) error { return e.err }
+
+func (e *exports) Outcomes() Outcomes { return e.outcomes }
+
+func (e *exports) Warnings() []Warning { return e.warnings }
 
 func amount(t *testing.T, s string) billing.Amount {
 	t.Helper()
@@ -71,7 +104,7 @@ func hour(t *testing.T, s string) billing.Hour {
 }
 
 func ask(e *exports, o Options, method, path, body string, header http.Header) *httptest.ResponseRecorder {
-	o.Logger, o.Settings.Timezone = zap.NewNop(), time.UTC
+	o.Logger, o.Current = zap.NewNop(), func() Exports { return e }
 	r := httptest.NewRequest(method, "http://localhost:8686"+path, strings.NewReader(body))
 	for name, values := range header {
 		r.Header[name] = values
@@ -80,7 +113,7 @@ func ask(e *exports, o Options, method, path, body string, header http.Header) *
 		r.Host = host
 	}
 	w := httptest.NewRecorder()
-	Handler(e, o).ServeHTTP(w, r)
+	Handler(o).ServeHTTP(w, r)
 	return w
 }
 
@@ -118,7 +151,7 @@ func TestExportAnswers(t *testing.T) {
 			`{"detail":{"error":"this is a dry run (dry_run: true): nothing is posted"}}`,
 		},
 		"shutting down": {
-			exports{err: shipper.ErrStopped}, http.StatusServiceUnavailable, `{"detail":{"error":"the exporter is shutting down"}}`,
+			exports{err: shipper.ErrStopped}, http.StatusServiceUnavailable, `{"detail":{"error":"the exporter is shutting down, or another connection is being set up"}}`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -140,7 +173,7 @@ func TestDryRunShowsTheVeryRows(t *testing.T) {
 	}
 	other := row
 	other.Team, other.Cost = "team-2", amount(t, "0.2")
-	contents := ledger.Contents{Summary: ledger.Summary{Hour: at, Totals: row.Add(other.Totals)}, Rows: []cbf.Row{row, other}}
+	contents := ledger.Contents{Summary: ledger.Summary{Hour: at, Rows: 2, Totals: row.Add(other.Totals)}, Rows: []cbf.Row{row, other}}
 	w := ask(&exports{contents: []ledger.Contents{contents}}, Options{}, http.MethodPost, "/cloudzero/dry-run", "", nil)
 	assert.Equal(t, http.StatusOK, w.Code)
 	rows := string(cbf.Format{}.AppendJSON(nil, at, row)) + "," + string(cbf.Format{}.AppendJSON(nil, at, other))
@@ -155,7 +188,7 @@ func TestDryRunShowsTheVeryRows(t *testing.T) {
 
 	w = ask(&exports{}, Options{}, http.MethodPost, "/cloudzero/dry-run", "", nil)
 	assert.Contains(t, w.Body.String(), `"usage_data":[],"cbf_data":[]`)
-	w = ask(&exports{err: errors.New("disk")}, Options{}, http.MethodPost, "/cloudzero/dry-run", "", nil)
+	w = ask(&exports{contents: []ledger.Contents{contents}, err: errors.New("disk")}, Options{}, http.MethodPost, "/cloudzero/dry-run", "", nil)
 	assert.Equal(t, http.StatusInternalServerError, w.Code)
 }
 
@@ -180,7 +213,7 @@ func TestWhoMayAsk(t *testing.T) {
 		"without the token":             {options: token, status: http.StatusUnauthorized},
 		"with another token":            {options: token, header: header("Authorization", "Bearer wrong"), status: http.StatusUnauthorized},
 		"with the token in another way": {options: token, header: header("Authorization", "secret"), status: http.StatusUnauthorized},
-		"by GET":                        {options: local, method: http.MethodGet, status: http.StatusMethodNotAllowed},
+		"by PATCH":                      {options: local, method: http.MethodPatch, status: http.StatusMethodNotAllowed},
 		"with unknown fields":           {options: local, body: `{"limits": 1}`, status: http.StatusBadRequest},
 		"with half a body":              {options: local, body: `{`, status: http.StatusBadRequest},
 	} {

@@ -1,22 +1,21 @@
 package console
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
-	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/shipper"
 )
 
-// dryRun is POST /cloudzero/dry-run: the very rows that an export would post.
-type dryRun struct {
-	exports Exports
-	opts    Options
-}
+// maxDryRun is the most rows that a dry run lists, as LiteLLM's does; without a
+// limit it is a page of them.
+const maxDryRun = 10_000
 
-// dryRunData is its answer's data.
+// dryRunData is the data in a dry run's answer.
 type dryRunData struct {
 	UsageData []usageRow        `json:"usage_data"`
 	CBFData   []json.RawMessage `json:"cbf_data"`
@@ -55,47 +54,90 @@ type number struct{ billing.Amount }
 // MarshalJSON implements [json.Marshaler].
 func (n number) MarshalJSON() ([]byte, error) { return n.Append(nil), nil }
 
-func (d *dryRun) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var body selection
-	err := read(r, &body)
-	var chosen shipper.Selection
-	if err == nil {
-		chosen, err = body.choose(d.opts.Settings.Timezone)
+// dryRun is POST /cloudzero/dry-run: the very rows that an export would post.
+func (c *console) dryRun(e Exports, r *http.Request) (any, error) {
+	var body struct {
+		selection
+		Offset int `json:"offset"`
+	}
+	if err := read(r, &body); err != nil {
+		return nil, err
+	}
+	chosen, err := body.choose(e.Settings().Timezone)
+	if err == nil && body.Offset < 0 {
+		err = fmt.Errorf("offset: %d is not a number of rows", body.Offset)
 	}
 	if err != nil {
-		fail(w, d.opts.Logger, http.StatusBadRequest, err.Error())
-		return
+		return nil, badRequest(err)
 	}
 	// The limit cuts the lists, never the summary.
-	limit := chosen.Limit
-	chosen.Limit = 0
-	accounts, services := make(map[string]bool), make(map[string]bool)
-	data := dryRunData{UsageData: []usageRow{}, CBFData: []json.RawMessage{}}
-	err = d.exports.Preview(r.Context(), chosen, func(c ledger.Contents) error {
-		for _, row := range c.Rows {
-			accounts[row.Team], services[row.Provider] = true, true
-			if limit > 0 && len(data.CBFData) == limit {
-				continue
-			}
-			data.UsageData = append(data.UsageData, usageRowOf(c.Hour, row))
-			data.CBFData = append(data.CBFData, d.opts.Format.AppendJSON(nil, c.Hour, row))
-		}
-		data.Summary.TotalCost.Amount = data.Summary.TotalCost.Add(c.Totals.Cost)
-		data.Summary.TotalTokens += c.Totals.Tokens.Total()
-		data.Summary.TotalRecords += len(c.Rows)
-		return nil
-	})
-	if err != nil {
-		fail(w, d.opts.Logger, http.StatusInternalServerError, err.Error())
-		return
+	list := span{body.Offset, maxPage}
+	if chosen.Limit > 0 {
+		list.limit = min(chosen.Limit, maxDryRun)
 	}
-	data.Summary.UniqueAccounts, data.Summary.UniqueServices = len(accounts), len(services)
-	reply(w, d.opts.Logger, http.StatusOK, struct {
+	chosen.Limit = 0
+	hours := e.Choose(chosen)
+	data := dryRunData{UsageData: []usageRow{}, CBFData: []json.RawMessage{}}
+	if err := c.listRows(r.Context(), e, hours, list, &data); err != nil {
+		return nil, err
+	}
+	if data.Summary, err = c.sumUp(r.Context(), e, hours); err != nil {
+		return nil, err
+	}
+	return struct {
 		Message string        `json:"message"`
 		Status  string        `json:"status"`
 		Data    dryRunData    `json:"dry_run_data"`
 		Summary dryRunSummary `json:"summary"`
-	}{"CloudZero dry run export completed successfully.", "success", data, data.Summary})
+	}{"CloudZero dry run export completed successfully.", "success", data, data.Summary}, nil
+}
+
+// listRows lists a part of the rows of the hours.
+func (c *console) listRows(ctx context.Context, e Exports, hours []ledger.Summary, list span, data *dryRunData) error {
+	before := 0
+	for _, h := range hours {
+		missing := list.limit - len(data.CBFData)
+		if missing == 0 {
+			return nil
+		}
+		if before+h.Rows <= list.offset {
+			before += h.Rows
+			continue
+		}
+		contents, err := e.Contents(ctx, h.Hour)
+		if err != nil {
+			return err
+		}
+		rows := part(span{max(0, list.offset-before), missing}, contents.Rows)
+		before += len(contents.Rows)
+		for _, row := range rows {
+			data.UsageData = append(data.UsageData, usageRowOf(h.Hour, row))
+			data.CBFData = append(data.CBFData, c.Format.AppendJSON(nil, h.Hour, row))
+		}
+	}
+	return nil
+}
+
+// sumUp sums up all rows of the hours.
+func (c *console) sumUp(ctx context.Context, e Exports, hours []ledger.Summary) (s dryRunSummary, err error) {
+	accounts, services := make(map[string]bool), make(map[string]bool)
+	for _, h := range hours {
+		sums, err := c.sums.hour(ctx, e, h)
+		if err != nil {
+			return s, err
+		}
+		for _, line := range sums.by[byTeam] {
+			accounts[line.Name] = true
+			s.TotalCost.Amount = s.TotalCost.Add(line.Cost)
+			s.TotalTokens += line.Tokens
+		}
+		for _, line := range sums.by[byProvider] {
+			services[line.Name] = true
+		}
+		s.TotalRecords += sums.rows
+	}
+	s.UniqueAccounts, s.UniqueServices = len(accounts), len(services)
+	return s, nil
 }
 
 func usageRowOf(h billing.Hour, r cbf.Row) usageRow {

@@ -6,113 +6,257 @@ import (
 	"embed"
 	"html/template"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/shipper"
 )
 
-//go:embed web
-var web embed.FS
+//go:embed web/*.html
+var templateFiles embed.FS
 
-var templates = template.Must(template.ParseFS(web, "web/*.html"))
+//go:embed static
+var static embed.FS
 
-// spendingHours is how far back the page adds up; the API takes any range.
-const spendingHours = 7 * 24
+var templates = template.Must(template.New("").Funcs(template.FuncMap{"name": displayName, "capital": capital}).ParseFS(templateFiles, "web/*.html"))
 
-// pageHours is the number of hours on the page.
-const pageHours = 48
-
-var groupings = []string{"team", "user", "model", "provider", "day", "hour"}
-
-// page is GET /: everything at a glance, readable without JavaScript.
-type page struct {
-	exports Exports
-	opts    Options
-}
+const (
+	// pageHours, pageRows and pageGroups are the lines of the page's tables.
+	pageHours, pageRows, pageGroups = 24, 100, 20
+)
 
 // view is what the page shows.
 type view struct {
 	shipper.State
-	ConnectionID, Zone, Health, HealthText string
-	Rejected                               billing.Amount
-	GroupBy                                string
-	Groupings                              []string
-	Groups                                 []group
-	Total                                  billing.Amount
-	Hours                                  []hourView
-	MoreHours                              int
+	Settings   Settings
+	Zone       *time.Location
+	LogOut     bool
+	Health     health
+	Warnings   []Warning
+	Progress   progressLine
+	Rejected   billing.Amount
+	Spending   spendingView
+	Hours      []hourLine
+	HourPages  pages
+	Rows       *rowsView
+	Unpriced   []group
+	Outcomes   []spanLine
+	Points     []pointLine
+	Operations []string
+
+	query url.Values
 }
 
-type hourView struct {
-	hourLine
-	Local time.Time
-}
-
-func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	v, err := p.view(r.Context(), r.URL.Query().Get("group_by"))
+// page is GET /: everything at a glance, readable without JavaScript.
+func (c *console) page(w http.ResponseWriter, r *http.Request) {
+	e := c.Current()
+	v, err := c.view(r.Context(), e, r.URL.Query())
 	if err != nil {
-		fail(w, p.opts.Logger, http.StatusInternalServerError, err.Error())
+		c.failWith(w, err)
 		return
 	}
-	render(w, p.opts.Logger, http.StatusOK, "page.html", v)
+	c.render(w, http.StatusOK, "page.html", v)
 }
 
-func (p *page) view(ctx context.Context, by string) (v view, err error) {
-	if !slices.Contains(groupings, by) {
-		by = groupings[0]
-	}
-	zone := p.opts.Settings.Timezone
+func (c *console) view(ctx context.Context, e Exports, query url.Values) (v view, err error) {
+	settings := e.Settings()
 	v = view{
-		State: p.exports.State(time.Now()), ConnectionID: cmp.Or(p.opts.Settings.ConnectionID, "none"), Zone: zone.String(),
-		Rejected: p.exports.Rejected(), GroupBy: by, Groupings: groupings,
+		State: e.State(time.Now()), Settings: settings, Zone: settings.Timezone, LogOut: c.Token != "", Warnings: e.Warnings(),
+		Progress: lineOf(e.Progress()), Rejected: e.Rejected(), Operations: []string{"replace_hourly", "sum", "replace_drop"}, query: query,
 	}
-	v.LastPost, v.NextRound = v.LastPost.In(zone), v.NextRound.In(zone)
-	v.Health, v.HealthText = p.health(v.State)
-	s := summary{p.exports, p.opts}
-	h := hours{p.exports, p.opts}
-	lines := h.lines(0, forever)
-	if len(lines) > 0 {
-		if v.Groups, v.Total, err = s.groups(ctx, by, lines[0].Hour-spendingHours, forever); err != nil {
-			return v, err
-		}
+	v.Health = healthOf(settings, v.State)
+	if v.Spending, err = c.spendingView(ctx, e, query); err != nil {
+		return v, err
 	}
-	v.MoreHours = max(0, len(lines)-pageHours)
-	for _, line := range lines[:min(len(lines), pageHours)] {
-		v.Hours = append(v.Hours, hourView{line, line.Hour.Start().In(zone)})
+	lines := hourLines(e, 0, forever)
+	v.HourPages = pagesOf(query, "hours", len(lines), pageHours)
+	v.Hours = part(v.HourPages.span, lines)
+	if v.Rows, err = rowsViewOf(ctx, e, query); err != nil {
+		return v, err
 	}
+	if v.Unpriced, err = c.unpriced(ctx, e); err != nil {
+		return v, err
+	}
+	outcomes := e.Outcomes()
+	v.Outcomes, v.Points = outcomes.spanLines(), outcomes.pointLines()
 	return v, nil
 }
 
-func (p *page) health(s shipper.State) (class, text string) {
+// health is whether it works, in a word for the eye and a sentence.
+type health struct{ Class, Text string }
+
+func healthOf(settings Settings, s shipper.State) health {
 	switch {
-	case p.opts.Settings.DryRun:
-		return "ok", "This is a dry run: nothing is posted."
+	case settings.DryRun:
+		return health{"ok", "This is a dry run: nothing is posted."}
+	case settings.Source == Nowhere:
+		return health{"bad", "Nothing is posted, because no connection is set up. What LiteLLM sends is kept and waits."}
 	case s.LastError != nil, len(s.Conflicts) > 0:
-		return "bad", "Posting has stopped; nothing is lost, and it is tried again."
+		return health{"bad", "Posting has stopped; nothing is lost, and it is tried again."}
 	case len(s.Held) > 0:
-		return "bad", "Posting works, but CloudZero refuses some rows."
+		return health{"bad", "Posting works, but CloudZero refuses some rows."}
 	case s.LastPost.IsZero():
-		return "ok", "Nothing has been posted since the start."
+		return health{"ok", "Nothing has been posted yet."}
 	default:
-		return "ok", "Posting works."
+		return health{"ok", "Posting works."}
 	}
 }
 
-// render writes a page that may load nothing but its own files.
-func render(w http.ResponseWriter, log *zap.Logger, status int, name string, data any) {
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; "+
-		"base-uri 'none'; frame-ancestors 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	if err := templates.ExecuteTemplate(w, name, data); err != nil {
-		log.Debug("The page did not reach its reader", zap.Error(err))
+// unpriced are the provider's models that had calls without a price, of all
+// hours in the books.
+func (c *console) unpriced(ctx context.Context, e Exports) (models []group, err error) {
+	found := make(map[string]*group)
+	for _, h := range e.Hours() {
+		if h.Totals.Unpriced == 0 {
+			continue
+		}
+		sums, err := c.sums.hour(ctx, e, h)
+		if err != nil {
+			return nil, err
+		}
+		for _, line := range sums.by[byDeployment] {
+			if line.Unpriced == 0 {
+				continue
+			}
+			if found[line.Name] == nil {
+				found[line.Name] = &group{Name: line.Name}
+			}
+			found[line.Name].add(line)
+		}
+	}
+	for _, g := range found {
+		models = append(models, *g)
+	}
+	slices.SortFunc(models, func(a, b group) int {
+		return cmp.Or(cmp.Compare(b.UnpricedTokens, a.UnpricedTokens), cmp.Compare(a.Name, b.Name))
+	})
+	return models, nil
+}
+
+// rowsView is the rows of the hour that was asked for.
+type rowsView struct {
+	Hour     billing.Hour
+	Found    bool
+	Contents ledger.Contents
+	Pages    pages
+}
+
+func rowsViewOf(ctx context.Context, e Exports, query url.Values) (*rowsView, error) {
+	at, err := billing.ParseHour(query.Get("hour"))
+	if err != nil {
+		return nil, nil //nolint:nilnil,nilerr // no hour was asked for
+	}
+	c, err := e.Contents(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	v := &rowsView{Hour: at, Found: len(c.Rows) > 0, Contents: c, Pages: pagesOf(query, "rows", len(c.Rows), pageRows)}
+	v.Contents.Rows = part(v.Pages.span, c.Rows)
+	return v, nil
+}
+
+// pages are those of a list, and which of them is shown.
+type pages struct {
+	span
+	name         string
+	Total        int
+	First, Last  int // of the entries shown, from 1
+	Newer, Older int // offsets
+}
+
+func pagesOf(query url.Values, name string, total, size int) pages {
+	offset, err := strconv.Atoi(query.Get(name))
+	if err != nil || offset < 0 || offset >= total {
+		offset = 0
+	}
+	return pages{
+		span: span{offset, size}, name: name, Total: total, First: min(offset+1, total), Last: min(offset+size, total),
+		Newer: max(0, offset-size), Older: offset + size,
 	}
 }
+
+// Before and After say whether there is another page.
+func (p pages) Before() bool { return p.offset > 0 }
+
+// After says whether there is a page behind this one.
+func (p pages) After() bool { return p.Last < p.Total }
+
+// Link is the page with other values in its query: names and values in turn, and
+// the section to begin at.
+func (v view) Link(section string, values ...any) string {
+	q := url.Values{}
+	for _, name := range []string{"group_by", "days", "per", "hours", "hour", "rows"} {
+		if value := v.query.Get(name); value != "" {
+			q.Set(name, value)
+		}
+	}
+	for i := 0; i+1 < len(values); i += 2 {
+		name, value := values[i].(string), values[i+1]
+		switch value := value.(type) {
+		case string:
+			q.Set(name, value)
+		case int:
+			q.Set(name, strconv.Itoa(value))
+		case billing.Hour:
+			q.Set(name, value.String())
+		}
+	}
+	return "?" + q.Encode() + "#" + section
+}
+
+// capital begins a word of ours with a capital.
+func capital(word string) string { return strings.ToUpper(word[:1]) + word[1:] }
+
+// Local is the time in the zone of the page.
+func (v view) Local(at time.Time) time.Time {
+	if at.IsZero() {
+		return at
+	}
+	return at.In(v.Zone)
+}
+
+// At is the beginning of an hour, in the zone of the page.
+func (v view) At(h billing.Hour) time.Time { return h.Start().In(v.Zone) }
+
+// displayName is what stands for a name in a table.
+func displayName(g group) string {
+	switch {
+	case g.Name == "":
+		return "unknown"
+	case strings.EqualFold(g.Alias, g.Name):
+		return g.Alias
+	case g.Alias != "":
+		return g.Alias + " (" + g.Name + ")"
+	default:
+		return g.Name
+	}
+}
+
+func (c *console) render(w http.ResponseWriter, status int, name string, data any) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	if err := templates.ExecuteTemplate(w, name, data); err != nil {
+		c.Logger.Debug("The page did not reach its reader", zap.Error(err))
+	}
+}
+
+// pager is the links between the pages of a list.
+type pager struct {
+	pages
+	Section, NewerLink, OlderLink string
+}
+
+// Pager are the links between the pages of a section's list.
+func (v view) Pager(section string, p pages) pager {
+	return pager{p, section, v.Link(section, p.name, p.Newer), v.Link(section, p.name, p.Older)}
+}
+
+// MaskedKey is as much of the API key as tells it from another.
+func (v view) MaskedKey() string { return cmp.Or(masked(v.Settings.APIKey), "none") }

@@ -11,6 +11,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/setup"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/shipper"
 )
 
 func TestThePageLoadsNothingFromElsewhere(t *testing.T) {
@@ -19,15 +23,15 @@ func TestThePageLoadsNothingFromElsewhere(t *testing.T) {
 	require.Equal(t, http.StatusOK, w.Code)
 	assert.Contains(t, w.Header().Get("Content-Security-Policy"), "default-src 'none'")
 	assert.NotContains(t, w.Body.String(), "//", "no address of another site")
-	for _, file := range []string{"/web/page.css", "/web/page.js"} {
+	for _, file := range []string{"/static/page.css", "/static/page.js", "/static/chart.js", "/static/uplot/uPlot.iife.min.js", "/static/uplot/LICENSE"} {
 		assert.Equal(t, http.StatusOK, ask(&exports{}, Options{Loopback: true}, http.MethodGet, file, "", nil).Code)
 	}
-	assert.Equal(t, http.StatusNotFound, ask(&exports{}, Options{Loopback: true}, http.MethodGet, "/web/page.html", "", nil).Code)
+	assert.Equal(t, http.StatusNotFound, ask(&exports{}, Options{Loopback: true}, http.MethodGet, "/static/page.html", "", nil).Code)
 }
 
 func TestLoggingIn(t *testing.T) {
 	t.Parallel()
-	h := Handler(&exports{}, Options{Token: "secret", Logger: zap.NewNop(), Settings: Settings{Timezone: time.UTC}})
+	h := Handler(Options{Token: "secret", Logger: zap.NewNop(), Current: func() Exports { return &exports{} }})
 	do := func(r *http.Request) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
@@ -62,4 +66,28 @@ func TestLoggingIn(t *testing.T) {
 		r.Header.Set("Sec-Fetch-Site", "cross-site")
 		assert.NotEqual(t, http.StatusOK, do(r).Code, "a cookie is worth nothing to another site")
 	}
+}
+
+func TestThePageShowsWhatNeedsAPerson(t *testing.T) {
+	t.Parallel()
+	e := books(t, "2026-11-01T00:00:00Z", 30, 2)
+	e.contents[3].Rows[0].Unpriced, e.contents[3].Rows[0].UnpricedTokens = 2, 15
+	e.contents[3].Totals.Unpriced, e.contents[3].Totals.UnpricedTokens = 2, 15
+	e.warnings = []Warning{{What: "Calls without a <span>.", Advice: "Set LITELLM_OTEL_V2.", Since: hour(t, "2026-11-01T00:00:00Z").Start(), Count: 7}}
+	e.state.Held = []shipper.HeldHour{{Hour: hour(t, "2026-11-01T02:00:00Z"), Rows: 3, Cost: amount(t, "0.5"), Reason: "the name"}}
+	e.outcomes.Spans[billing.Ignored] = Outcome{Spans: 12}
+	e.outcomes.Points[billing.PointExcess] = 34
+	e.progress = shipper.Progress{Since: time.Now(), Hours: 9, Posted: 4}
+	e.settings = Settings{Source: GivenHere, Changeable: true, Problem: setup.ErrSealed, Others: []string{"old"}}
+	body := ask(e, Options{Token: ""}, http.MethodGet, "/?hour=2026-11-01T03:00:00Z&hours=24", "", nil).Body.String()
+	for _, want := range []string{
+		"<b>Calls without a &lt;span&gt;.</b> Set LITELLM_OTEL_V2.", "seen 7 times now", `Since <time datetime="2026-11-01T00:00:00Z"`,
+		"openai/gpt-4o</th><td class=\"n\">2</td><td class=\"n\">15</td>", "the name", "<td class=\"n\">12</td>", "<td class=\"n\">34</td>", "Raise it.", "An export runs: 4 of 9 hours",
+		"Books of other connections are kept beside these: <b>old</b>", "token has changed", "25 to 30 of 30", "all 2 rows",
+		`id="forget"`, `href="?hour=2026-11-01T02%3A00%3A00Z&amp;hours=24&amp;rows=0#rows"`,
+	} {
+		assert.Contains(t, body, want)
+	}
+	assert.NotContains(t, body, "style=", "the policy forbids it")
+	assert.NotContains(t, body, "onclick")
 }

@@ -2,17 +2,23 @@ package console
 
 import (
 	"fmt"
+	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/shipper"
 )
 
+// maxPage is the most entries that one answer lists, if it does not say more.
+const maxPage = 1000
+
 // selection is the fields by which a request chooses hours, as LiteLLM's do.
 type selection struct {
-	Limit *int   `json:"limit"`
-	Start string `json:"start_time_utc"`
-	End   string `json:"end_time_utc"`
+	Limit     *int   `json:"limit"`
+	Start     string `json:"start_time_utc"`
+	End       string `json:"end_time_utc"`
+	Operation string `json:"operation"`
 }
 
 func (s selection) choose(zone *time.Location) (c shipper.Selection, err error) {
@@ -63,4 +69,41 @@ func parseTime(text string, zone *time.Location) (time.Time, error) {
 		}
 	}
 	return time.Time{}, fmt.Errorf("%q is not a time such as 2026-11-24T03:00:00Z or 2026-11-24 03:00", text)
+}
+
+// queryRange is the hours of ?from&to.
+func queryRange(r *http.Request, zone *time.Location) (from, to billing.Hour, err error) {
+	q := r.URL.Query()
+	return hourRange(q.Get("from"), q.Get("to"), zone, "from", "to")
+}
+
+// span is a part of a list.
+type span struct{ offset, limit int }
+
+// querySpan is the part that ?offset&limit choose, of at most maxPage entries.
+func querySpan(r *http.Request) (s span, err error) {
+	s.limit = maxPage
+	for _, field := range []struct {
+		name  string
+		value *int
+		least int
+	}{{"offset", &s.offset, 0}, {"limit", &s.limit, 1}} {
+		text := r.URL.Query().Get(field.name)
+		if text == "" {
+			continue
+		}
+		n, err := strconv.Atoi(text)
+		if err != nil || n < field.least {
+			return s, fmt.Errorf("%s: %q is not a number of entries", field.name, text)
+		}
+		*field.value = n
+	}
+	s.limit = min(s.limit, maxPage)
+	return s, nil
+}
+
+// part returns the part of the list.
+func part[T any](s span, list []T) []T {
+	list = list[min(s.offset, len(list)):]
+	return list[:min(s.limit, len(list))]
 }

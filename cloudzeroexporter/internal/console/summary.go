@@ -9,136 +9,128 @@ import (
 	"time"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
-	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
 )
 
-// summary is GET /cloudzero/summary?group_by&from&to: who spends what.
-type summary struct {
-	exports Exports
-	opts    Options
+// dimensionOf are the groupings by what is in a row.
+var dimensionOf = map[string]dimension{"team": byTeam, "user": byUser, "model": byModel, "provider": byProvider}
+
+// units are the groupings by time: the name of the one that an hour lies in.
+var units = map[string]func(billing.Hour, *time.Location) string{
+	"hour": func(h billing.Hour, _ *time.Location) string { return h.String() },
+	"day":  func(h billing.Hour, zone *time.Location) string { return h.Start().In(zone).Format(time.DateOnly) },
 }
 
-// group is one line of it.
-type group struct {
-	Name     string         `json:"name"`
-	Cost     billing.Amount `json:"cost"`
-	Tokens   uint64         `json:"tokens"`
-	Requests uint64         `json:"requests"`
+// question is what is asked of the spending.
+type question struct {
+	by       string // a grouping
+	from, to billing.Hour
+	zone     *time.Location
 }
 
-func (s *summary) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	from, to, err := hourRange(q.Get("from"), q.Get("to"), s.opts.Settings.Timezone, "from", "to")
-	by := cmp.Or(q.Get("group_by"), "team")
-	if _, known := s.names()[by]; err == nil && !known {
-		err = fmt.Errorf("group_by: %q is none of team, user, model, provider, day and hour", by)
+// spending is its answer.
+type spending struct {
+	groups []group
+	all    group
+}
+
+// summary is GET /cloudzero/summary?group_by&from&to&per&offset&limit: who spends
+// what.
+func (c *console) summary(e Exports, r *http.Request) (any, error) {
+	query := r.URL.Query()
+	q := question{by: cmp.Or(query.Get("group_by"), "team"), zone: e.Settings().Timezone}
+	var (
+		list span
+		err  error
+	)
+	q.from, q.to, err = queryRange(r, q.zone)
+	if err == nil {
+		list, err = querySpan(r)
+	}
+	if err == nil && !q.known() {
+		err = fmt.Errorf("group_by: %q is none of team, user, model, provider, day and hour", q.by)
 	}
 	if err != nil {
-		fail(w, s.opts.Logger, http.StatusBadRequest, err.Error())
-		return
+		return nil, badRequest(err)
 	}
-	lines, total, err := s.groups(r.Context(), by, from, to)
+	if per := query.Get("per"); per != "" {
+		return c.series(r.Context(), e, q, per, list)
+	}
+	s, err := c.spending(r.Context(), e, q)
 	if err != nil {
-		fail(w, s.opts.Logger, http.StatusInternalServerError, err.Error())
-		return
+		return nil, err
 	}
-	reply(w, s.opts.Logger, http.StatusOK, struct {
-		GroupBy string         `json:"group_by"`
-		Total   billing.Amount `json:"total_cost"`
-		Count   int            `json:"total_groups"`
-		Groups  []group        `json:"groups"`
-	}{by, total, len(lines), lines[:min(len(lines), maxPage)]})
+	return struct {
+		GroupBy  string         `json:"group_by"`
+		Total    billing.Amount `json:"total_cost"`
+		Tokens   uint64         `json:"total_tokens"`
+		Requests uint64         `json:"total_requests"`
+		Count    int            `json:"total_groups"`
+		Groups   []group        `json:"groups"`
+	}{q.by, s.all.Cost, s.all.Tokens, s.all.Requests, len(s.groups), part(list, s.groups)}, nil
 }
 
-// groups adds up the hours from one up to another, the largest group first, or
-// in the order of time.
-func (s *summary) groups(ctx context.Context, by string, from, to billing.Hour) (lines []group, total billing.Amount, err error) {
-	name := s.names()[by]
+func (q question) known() bool {
+	_, row := dimensionOf[q.by]
+	_, unit := units[q.by]
+	return row || unit
+}
+
+// hours are those of the range, oldest first.
+func (q question) hours(e Exports) (hours []ledger.Summary) {
+	for _, h := range e.Hours() {
+		if h.Hour >= q.from && h.Hour < q.to {
+			hours = append(hours, h)
+		}
+	}
+	return hours
+}
+
+// spending adds up the hours of the range, the largest group first, or in the
+// order of time.
+func (c *console) spending(ctx context.Context, e Exports, q question) (s spending, err error) {
 	groups := make(map[string]*group)
-	for _, h := range s.exports.Hours() {
-		if h.Hour < from || h.Hour >= to {
-			continue
-		}
-		c, err := s.exports.Contents(ctx, h.Hour)
+	for _, h := range q.hours(e) {
+		sums, err := c.sums.hour(ctx, e, h)
 		if err != nil {
-			return nil, total, err
+			return s, err
 		}
-		for _, row := range c.Rows {
-			n := name(c.Hour, row)
-			if groups[n] == nil {
-				groups[n] = &group{Name: n}
+		for _, line := range q.lines(h.Hour, sums) {
+			g := groups[line.Name]
+			if g == nil {
+				g = &group{Name: line.Name}
+				groups[line.Name] = g
 			}
-			g := groups[n]
-			g.Cost, g.Tokens, g.Requests = g.Cost.Add(row.Cost), g.Tokens+row.Tokens.Total(), g.Requests+row.Requests
-			total = total.Add(row.Cost)
+			g.add(line)
+			s.all.add(line)
 		}
 	}
-	lines = make([]group, 0, len(groups))
+	s.groups = make([]group, 0, len(groups))
 	for _, g := range groups {
-		lines = append(lines, *g)
+		s.groups = append(s.groups, *g)
 	}
-	slices.SortFunc(lines, func(a, b group) int {
-		if by == "day" || by == "hour" {
+	_, byTime := units[q.by]
+	slices.SortFunc(s.groups, func(a, b group) int {
+		if byTime {
 			return cmp.Compare(a.Name, b.Name)
 		}
-		return cmp.Or(b.Cost.Cmp(a.Cost), cmp.Compare(a.Name, b.Name))
+		return largestFirst(a, b)
 	})
-	return lines, total, nil
+	return s, nil
 }
 
-// names are the ways to group.
-func (s *summary) names() map[string]func(billing.Hour, cbf.Row) string {
-	return map[string]func(billing.Hour, cbf.Row) string{
-		"team":     func(_ billing.Hour, r cbf.Row) string { return r.Team },
-		"user":     func(_ billing.Hour, r cbf.Row) string { return dimension(r, cbf.User) },
-		"model":    func(_ billing.Hour, r cbf.Row) string { return r.Model },
-		"provider": func(_ billing.Hour, r cbf.Row) string { return r.Provider },
-		"hour":     func(h billing.Hour, _ cbf.Row) string { return h.String() },
-		"day": func(h billing.Hour, _ cbf.Row) string {
-			return h.Start().In(s.opts.Settings.Timezone).Format(time.DateOnly)
-		},
-	}
+func largestFirst(a, b group) int {
+	return cmp.Or(b.Cost.Cmp(a.Cost), cmp.Compare(b.Tokens, a.Tokens), cmp.Compare(a.Name, b.Name))
 }
 
-func dimension(r cbf.Row, name string) string {
-	for _, d := range r.Split {
-		if d.Name == name {
-			return d.Value
-		}
+// lines are an hour's sums, under the names of the grouping.
+func (q question) lines(at billing.Hour, sums *hourSums) []group {
+	if d, ok := dimensionOf[q.by]; ok {
+		return sums.by[d]
 	}
-	return ""
-}
-
-// balance is GET /cloudzero/balance: read = posted + waiting + held, by month.
-type balance struct {
-	exports Exports
-	opts    Options
-}
-
-func (b *balance) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	type month struct {
-		Month      string         `json:"month"`
-		Read       billing.Amount `json:"read"`
-		Posted     billing.Amount `json:"posted"`
-		Waiting    billing.Amount `json:"waiting"`
-		Held       billing.Amount `json:"held"`
-		FoldedRows int            `json:"folded_rows"`
+	all := group{Name: units[q.by](at, q.zone)}
+	for _, line := range sums.by[byProvider] { // any does; it is the shortest
+		all.add(line)
 	}
-	type conflict struct {
-		Month  string `json:"month"`
-		Reason string `json:"reason"`
-	}
-	months, conflicts := []month{}, []conflict{}
-	state := b.exports.State(time.Now())
-	for _, m := range state.Months {
-		months = append(months, month{m.Month.Month.String(), m.Read, m.Posted, m.Waiting, m.Held, m.Folded})
-	}
-	for _, c := range state.Conflicts {
-		conflicts = append(conflicts, conflict{c.Month.String(), c.Reason})
-	}
-	reply(w, b.opts.Logger, http.StatusOK, struct {
-		Months    []month        `json:"months"`
-		Conflicts []conflict     `json:"conflicts"`
-		Rejected  billing.Amount `json:"rejected"`
-	}{months, conflicts, b.exports.Rejected()})
+	return []group{all}
 }

@@ -31,7 +31,8 @@ func TestTheExamplesAreValid(t *testing.T) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
 			out, err := validate(t, file, "CLOUDZERO_API_KEY=key", "CLOUDZERO_CONNECTION_ID=connection",
-				"OTELCOL_CLOUDZERO_BOOKS="+t.TempDir(), "OTELCOL_CLOUDZERO_QUEUE="+t.TempDir())
+				"OTELCOL_CLOUDZERO_BOOKS="+t.TempDir(), "OTELCOL_CLOUDZERO_QUEUE="+t.TempDir(),
+				"CONSOLE_TOKEN=a token that is long enough")
 			assert.NoError(t, err, out)
 		})
 	}

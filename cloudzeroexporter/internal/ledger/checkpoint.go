@@ -17,14 +17,30 @@ func (l *Ledger) maintain(ctx context.Context) {
 	if l.journal > l.checkpoint && now.Sub(l.saved) >= checkpointAfter || l.expired(now) {
 		l.save(ctx)
 	}
+	if l.rest(now) {
+		l.save(ctx)
+	}
+}
+
+// rest lets hours that nobody needs leave memory. One whose identities lie in
+// many pieces stays for a checkpoint that puts them together, and says so: 800
+// hours in some ten pieces each would fill the memory that a file is mapped to.
+func (l *Ledger) rest(now time.Time) (piecemeal bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.forgetSeriesLocked(now)
 	for _, h := range l.hours {
-		if h.contents != nil && !h.changed && h.pending == nil && now.Sub(h.used) >= idleAfter {
+		switch {
+		case h.together: // a checkpoint failed
+			piecemeal = true
+		case h.contents == nil || h.changed || h.pending != nil || now.Sub(h.used) < idleAfter:
+		case h.SeenChunks > 1:
+			h.changed, h.together, piecemeal = true, true, true
+		default:
 			h.contents = nil
 		}
 	}
+	return piecemeal
 }
 
 // save writes the checkpoint of every hour that changed, and lets go of the
@@ -33,7 +49,9 @@ func (l *Ledger) maintain(ctx context.Context) {
 //
 // The operations are in such an order that a storage that applies only the
 // first ones leaves books that read the same: what is new comes before the head
-// that names it, and what the head no longer names goes after it.
+// that names it, and what the head no longer names goes after it. What no commit
+// has yet goes first, as a journal entry of its own: the hours contain it, and
+// would without the entry that says what is in them.
 func (l *Ledger) save(ctx context.Context) {
 	now := time.Now()
 	if now.Sub(l.tried) < maintainEvery && l.tried.After(l.saved) {
@@ -42,19 +60,29 @@ func (l *Ledger) save(ctx context.Context) {
 	l.tried = now
 	l.mu.Lock()
 	c := l.checkpointLocked(now)
+	d := l.departLocked()
 	l.mu.Unlock()
-	ops, err := c.operations()
+	ops, err := c.operations(d)
 	if err == nil {
 		err = l.store.client.Batch(ctx, ops...)
 	}
+	if d != nil {
+		l.opts.Committed(time.Since(now), err)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if d != nil {
+		l.arriveLocked(d, err)
+	}
 	if err != nil {
 		l.undoLocked(c)
 		l.opts.Logger.Error("A checkpoint failed; the journal keeps all that it holds, and it is tried again", zap.Error(err))
 		return
 	}
 	l.checkpoint, l.unsaved, l.saved, l.seriesHead = l.journal, 0, now, c.series.head
+	if d != nil {
+		l.journal++ // read again at a start, and deleted by the next checkpoint
+	}
 	for _, g := range c.gone {
 		l.opts.Logger.Info("An hour is older than the retention and has left the books",
 			zap.Stringer("hour", g.Hour), zap.Stringer("cost", g.Totals.Cost))
@@ -77,8 +105,15 @@ type checkpoint struct {
 
 type savedHour struct {
 	*hour
-	stored  storedHour
+	stored storedHour
+	// unsaved are the identities that were new, and chunks the number of stored
+	// chunks before.
 	unsaved []byte
+	chunks  int
+	// seen is written as the chunk of that number; together says that it is all.
+	seen     []byte
+	chunk    int
+	together bool
 }
 
 // savedAnswers is a new chunk of answers.
@@ -112,12 +147,14 @@ func (l *Ledger) checkpointLocked(now time.Time) checkpoint {
 
 // save copies the whole hour, and takes the identities that are new.
 func (h *hour) save() savedHour {
-	s := savedHour{hour: h, unsaved: h.unsaved}
-	if len(h.unsaved) > 0 {
-		h.SeenChunks++
-		h.unsaved = nil
+	s := savedHour{hour: h, unsaved: h.unsaved, chunks: h.SeenChunks, seen: h.unsaved, chunk: h.SeenChunks, together: h.together}
+	if h.together {
+		s.seen, s.chunk = h.seen.packed(), 0
 	}
-	h.changed = false
+	if len(s.seen) > 0 {
+		h.SeenChunks = s.chunk + 1
+	}
+	h.changed, h.together, h.unsaved = false, false, nil
 	s.stored = storedHour{Summary: storeSummary(&h.summary), Rows: make([]storedRow, 0, len(h.rows))}
 	for _, r := range h.rows {
 		s.stored.Rows = append(s.stored.Rows, r.stored())
@@ -125,13 +162,19 @@ func (h *hour) save() savedHour {
 	return s
 }
 
-// operations are the checkpoint's, in the order that save needs.
-func (c *checkpoint) operations() ([]*storage.Operation, error) {
+// operations are the checkpoint's, in the order that save needs, after the entry
+// of what departs with it, if something does. That entry is not among those that
+// the checkpoint makes superfluous: when its answer is an error, nobody knows
+// whether it was written, and the same number is used again.
+func (c *checkpoint) operations(d *departure) ([]*storage.Operation, error) {
 	var w writes
+	if d != nil {
+		w.set(journalKey(c.journal[1]), d.entry)
+	}
 	for i := range c.hours {
 		h := &c.hours[i]
-		if len(h.unsaved) > 0 {
-			w.set(seenKey(h.Hour, h.stored.Summary.SeenChunks-1), h.unsaved)
+		if len(h.seen) > 0 {
+			w.set(seenKey(h.Hour, h.chunk), h.seen)
 		}
 		w.set(hourKey(h.Hour), &h.stored)
 	}
@@ -147,6 +190,11 @@ func (c *checkpoint) operations() ([]*storage.Operation, error) {
 	for heard, chunks := range c.expired {
 		for chunk := range chunks {
 			w.delete(answersKey(heard, chunk))
+		}
+	}
+	for i := range c.hours {
+		for chunk := c.hours[i].stored.Summary.SeenChunks; chunk < c.hours[i].chunks; chunk++ {
+			w.delete(seenKey(c.hours[i].Hour, chunk))
 		}
 	}
 	for _, h := range c.gone {
@@ -186,11 +234,9 @@ func (l *Ledger) headLocked() head {
 // save. The chunks it may have written are written over by the next one.
 func (l *Ledger) undoLocked(c checkpoint) {
 	for _, h := range c.hours {
-		if len(h.unsaved) > 0 {
-			h.SeenChunks--
-			h.hour.unsaved = append(h.unsaved, h.hour.unsaved...)
-		}
-		h.changed = true
+		h.SeenChunks = h.chunks
+		h.hour.unsaved = append(h.unsaved, h.hour.unsaved...)
+		h.changed, h.hour.together = true, h.together
 	}
 	maps.Copy(l.answers.chunks, c.expired)
 	for _, saved := range c.answers {

@@ -1,10 +1,12 @@
 package ledger
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"sync"
 
 	"github.com/fxamacker/cbor/v2"
 )
@@ -25,7 +27,7 @@ var (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var (
-	encoding = must(cbor.EncOptions{}.EncMode())
+	encoding = must(cbor.EncOptions{}.UserBufferEncMode())
 	// The checksum was right, so a length is one that was written.
 	decoding = must(cbor.DecOptions{MaxArrayElements: 1 << 30, MaxMapPairs: 1 << 20}.DecMode())
 )
@@ -41,15 +43,20 @@ func must[T any](t T, err error) T {
 //
 //	version (1 byte) | CRC-32C of the rest (4 bytes, little endian) | CBOR
 func seal(v any) ([]byte, error) {
-	body, err := encoding.Marshal(v)
-	if err != nil {
+	scratch := scratches.Get().(*bytes.Buffer)
+	defer scratches.Put(scratch)
+	scratch.Reset()
+	scratch.Write(make([]byte, frameBytes))
+	if err := encoding.MarshalToBuffer(v, scratch); err != nil {
 		return nil, fmt.Errorf("encode %T: %w", v, err)
 	}
-	b := make([]byte, frameBytes, frameBytes+len(body))
+	b := bytes.Clone(scratch.Bytes()) // the storage may keep it
 	b[0] = version
-	binary.LittleEndian.PutUint32(b[1:], crc32.Checksum(body, castagnoli))
-	return append(b, body...), nil
+	binary.LittleEndian.PutUint32(b[1:], crc32.Checksum(b[frameBytes:], castagnoli))
+	return b, nil
 }
+
+var scratches = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // unseal decodes what seal made. Its errors are [ErrCorrupt] and [ErrNewer].
 func unseal(b []byte, v any) error {

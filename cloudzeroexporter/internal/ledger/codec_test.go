@@ -4,16 +4,18 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
 	"testing"
 
 	"github.com/fxamacker/cbor/v2"
-
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+	"pgregory.net/rapid"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
 )
 
 func TestValuesCheckThemselves(t *testing.T) {
@@ -117,5 +119,38 @@ func FuzzReplay(f *testing.F) {
 				t.Fatalf("reading twice makes %d rows of %d", got, n)
 			}
 		}
+	})
+}
+
+// TestRowsAreWrittenAsTheyAreRead: what is encoded by hand is what the library
+// would have made of it.
+func TestRowsAreWrittenAsTheyAreRead(t *testing.T) {
+	t.Parallel()
+	number := rapid.OneOf(rapid.Uint64(), rapid.SampledFrom([]uint64{0, 23, 24, 255, 256, 65535, 65536, 1<<32 - 1, 1 << 32, math.MaxUint64}))
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringN(0, 300, 300)
+		written, read := writtenChange{Hour: 5, Revision: 7}, storedChange{Hour: 5, Revision: 7, Rows: []storedRow{}}
+		var rows []*row
+		for range rapid.IntRange(0, 30).Draw(t, "rows") {
+			cost, err := billing.AmountOfParts(number.Draw(t, "dollars"), number.Draw(t, "femto")%1_000_000_000_000_000)
+			require.NoError(t, err)
+			n := func(what string) uint64 { return number.Draw(t, what) }
+			r := &row{
+				key: cbf.Key(text.Draw(t, "key")), labels: cbf.Labels{TeamAlias: text.Draw(t, "team"), APIKeyAlias: text.Draw(t, "alias")},
+				totals: cbf.Totals{
+					Cost:     cost,
+					Tokens:   billing.Tokens{Input: n("input"), Output: n("output"), CacheRead: n("read"), CacheWrite: n("write")},
+					Requests: n("requests"), Unpriced: n("unpriced"), UnpricedTokens: n("unpriced tokens"),
+				},
+			}
+			rows = append(rows, r)
+			read.Rows = append(read.Rows, r.stored())
+		}
+		written.Rows = appendRows(nil, rows)
+		got, err := seal(writtenEntry{Hours: []writtenChange{written}})
+		require.NoError(t, err)
+		want, err := seal(entry{Hours: []storedChange{read}})
+		require.NoError(t, err)
+		require.Equal(t, want, got)
 	})
 }

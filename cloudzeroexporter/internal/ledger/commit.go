@@ -138,7 +138,7 @@ func (l *Ledger) write() {
 
 // pace waits until the next commit may begin, or until the end.
 func (l *Ledger) pace() {
-	wait := commitEvery - time.Since(l.flushed)
+	wait := l.opts.CommitEvery - time.Since(l.flushed)
 	if wait <= 0 {
 		return
 	}
@@ -151,32 +151,19 @@ func (l *Ledger) pace() {
 // flush writes what is pending as one journal entry.
 func (l *Ledger) flush(ctx context.Context) {
 	l.mu.Lock()
-	if l.writtenLocked() {
-		l.mu.Unlock()
+	d := l.departLocked()
+	l.mu.Unlock()
+	if d == nil {
 		return
 	}
-	f := l.nextLocked() // nobody may wait for it yet, but somebody may join
-	e := l.pending.entry()
-	var changed []uint64
-	e.Series, changed = l.series.TakeUnwritten()
-	taken := l.pending.take()
-	l.next, l.flying, l.writing = nil, f, taken.calls
-	l.mu.Unlock()
-
 	begin := time.Now()
 	l.flushed = begin
-	size, err := l.store.set(ctx, journalKey(l.journal), e)
+	size, err := l.store.set(ctx, journalKey(l.journal), d.entry)
 	l.opts.Committed(time.Since(begin), err)
 
 	l.mu.Lock()
-	l.flying, l.writing = nil, 0
-	if err != nil {
-		l.pending.restore(taken)
-		l.series.PutBack(changed)
-	}
+	l.arriveLocked(d, err)
 	l.mu.Unlock()
-	f.err = err
-	close(f.done)
 	if err != nil {
 		l.opts.Logger.Error("A commit failed; nothing of it was acknowledged, and it is tried again", zap.Error(err))
 		return
@@ -186,4 +173,36 @@ func (l *Ledger) flush(ctx context.Context) {
 	if l.unsaved >= maxJournalBytes || l.journal-l.checkpoint >= maxJournalEntries {
 		l.save(ctx)
 	}
+}
+
+// departure is a flight that has departed, and what it takes along.
+type departure struct {
+	*flight
+	entry  writtenEntry
+	taken  pending
+	series []uint64
+}
+
+// departLocked takes what is pending, or returns nil when nothing is.
+func (l *Ledger) departLocked() *departure {
+	if l.writtenLocked() {
+		return nil
+	}
+	d := &departure{flight: l.nextLocked()} // nobody may wait for it yet, but somebody may join
+	d.entry = l.pending.entry()
+	d.entry.Series, d.series = l.series.TakeUnwritten()
+	d.taken = l.pending.take()
+	l.next, l.flying, l.writing = nil, d.flight, d.taken.calls
+	return d
+}
+
+// arriveLocked tells those who wait for the flight how it ended.
+func (l *Ledger) arriveLocked(d *departure, err error) {
+	l.flying, l.writing = nil, 0
+	if err != nil {
+		l.pending.restore(d.taken)
+		l.series.PutBack(d.series)
+	}
+	d.err = err
+	close(d.done)
 }

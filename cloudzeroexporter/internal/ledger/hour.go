@@ -18,8 +18,9 @@ type hour struct {
 	// pending is what waits for the next commit; nil when nothing does.
 	pending *change
 
-	// changed says that the hour differs from its checkpoint.
-	changed bool
+	// changed says that the hour differs from its checkpoint, together that the
+	// next one puts its identities into one chunk.
+	changed, together bool
 	// used is when the contents were last needed.
 	used time.Time
 }
@@ -93,11 +94,15 @@ type contents struct {
 
 // row is a line of the books.
 type row struct {
-	key    cbf.Key
-	labels cbf.Labels
 	totals cbf.Totals
 	// pending says that a change waits for the next commit.
 	pending bool
+	// labelled is the hash of the labels that were told last; 0 when unknown. It
+	// lies beside the totals, where the labels themselves would be fetched for
+	// each call.
+	labelled uint64
+	key      cbf.Key
+	labels   cbf.Labels
 }
 
 func newContents() *contents {
@@ -110,7 +115,10 @@ func (h *hour) add(key []byte, labels cbf.Labels, t cbf.Totals) *row {
 	if !ok {
 		r = h.open(cbf.Key(key))
 	}
-	r.relabel(labels)
+	if hash := labels.Hash(); hash != r.labelled {
+		r.labelled = hash
+		r.relabel(labels)
+	}
 	r.totals = r.totals.Add(t)
 	h.Totals = h.Totals.Add(t)
 	h.Revision++

@@ -79,6 +79,48 @@ func TestIdleHoursLeaveMemoryAndComeBackWithLateData(t *testing.T) {
 	})
 }
 
+// TestIdentitiesOfAnIdleHourArePutTogether does so with a storage that breaks at
+// every one of the writes, and mends: a call stays known.
+func TestIdentitiesOfAnIdleHourArePutTogether(t *testing.T) {
+	t.Parallel()
+	ended := false
+	for cut := 0; !ended; cut++ {
+		require.Less(t, cut, 20)
+		synctest.Test(t, func(t *testing.T) {
+			d := newDisk()
+			l := open(t, d)
+			now := billing.HourOf(time.Now())
+			for id := range uint64(4) { // each in a checkpoint of its own
+				_, err := commit(l, spend(now, id+1, "ana", "1"))
+				require.NoError(t, err)
+				time.Sleep(checkpointAfter + maintainEvery)
+			}
+			assert.Equal(t, 4, d.keys("seen/"))
+			known := func(books *Ledger) {
+				got, err := commit(books, spend(now, 1, "ana", "1"), spend(now, 2, "ana", "1"), spend(now, 3, "ana", "1"), spend(now, 4, "ana", "1"))
+				require.NoError(t, err, "cut at %d", cut)
+				assert.Equal(t, map[string]int64{"duplicate": 4}, outcomes(got), "cut at %d", cut)
+			}
+			d.set(func(d *disk) { d.left = cut })
+			time.Sleep(idleAfter + 3*maintainEvery)
+			synctest.Wait()
+			d.set(func(d *disk) { ended = d.left > 0; d.left = -1 })
+			known(open(t, d.crash()))
+			known(l)
+
+			time.Sleep(idleAfter + checkpointAfter + 3*maintainEvery)
+			synctest.Wait()
+			assert.Equal(t, 1, d.keys("seen/"), "cut at %d", cut)
+			assert.Zero(t, l.Balance().Identities)
+			known(open(t, d.crash()))
+			got, err := commit(l, spend(now, 5, "ana", "1"))
+			require.NoError(t, err)
+			assert.Equal(t, map[string]int64{"billed": 1}, outcomes(got))
+			known(open(t, d.crash()))
+		})
+	}
+}
+
 func TestAnHourLivesAsLongAsTheRetention(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -1,5 +1,7 @@
 package ledger
 
+import "encoding/binary"
+
 // identities is a set of identities, which are hashes already: open addressing
 // with linear probing, 11 to 21 bytes for each where a map takes 20 to 40. The
 // zero value is an empty set. A marked set keeps 16 bits beside each identity.
@@ -74,6 +76,17 @@ func (s *identities) setMark(id uint64, mark uint16) {
 		s.marks = make([]uint16, len(s.slots))
 	}
 	s.marks[at] = mark
+}
+
+// packed are all identities, as they are stored.
+func (s *identities) packed() []byte {
+	b := make([]byte, 0, s.n*idBytes)
+	for _, id := range s.slots {
+		if id != 0 {
+			b = binary.LittleEndian.AppendUint64(b, id)
+		}
+	}
+	return b
 }
 
 func (s *identities) put(id uint64) (at int, added bool) {

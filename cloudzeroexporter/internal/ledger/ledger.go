@@ -26,10 +26,6 @@ const (
 	maxJournalEntries = 4096
 	// idleAfter is how long an hour's contents stay in memory unused.
 	idleAfter = 15 * time.Minute
-	// commitEvery is the least time between the beginnings of two commits. A
-	// commit takes some 25 µs and what it writes; so many one-span requests cost
-	// no more than 1000 of them in a second, and those who wait share them.
-	commitEvery = time.Millisecond
 	// maxUncommitted bounds the calls that memory has and the storage has not.
 	maxUncommitted = 200_000
 )
@@ -52,6 +48,12 @@ type Options struct {
 	// SkipEarlier says that what series counted before these books began is
 	// billed by somebody else.
 	SkipEarlier bool
+	// Elsewhere says that other books were in use since these were: what series
+	// counted meanwhile is billed there, and not here.
+	Elsewhere bool
+	// CommitEvery is the least time between the beginnings of two commits: those
+	// who come meanwhile share the next one.
+	CommitEvery time.Duration
 	// Logger gets what happens to the storage, never what a single span does.
 	Logger *zap.Logger
 	// Committed, if set, is told of every write: how long it took, and its error.

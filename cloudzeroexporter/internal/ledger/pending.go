@@ -58,14 +58,15 @@ func (p *pending) restore(taken pending) {
 	p.calls += taken.calls
 }
 
+// usualRowBytes is what most rows take in the journal.
+const usualRowBytes = 128
+
 // entry is the journal entry of what is pending.
-func (p *pending) entry() entry {
-	var e entry
+func (p *pending) entry() writtenEntry {
+	var e writtenEntry
 	for _, c := range p.changes {
-		s := storedChange{Hour: int64(c.hour.Hour), Revision: c.hour.Revision, Seen: c.seen}
-		for _, r := range c.rows {
-			s.Rows = append(s.Rows, r.stored())
-		}
+		s := writtenChange{Hour: int64(c.hour.Hour), Revision: c.hour.Revision, Seen: c.seen}
+		s.Rows = appendRows(make([]byte, 0, len(c.rows)*usualRowBytes), c.rows)
 		if c.posted {
 			posted := storePosting(c.hour.Posted)
 			s.Posted = &posted

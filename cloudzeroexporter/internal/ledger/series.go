@@ -98,7 +98,7 @@ func (l *Ledger) beginSeries(ctx context.Context) error {
 		return nil
 	case !l.opts.Metrics:
 		head.Paused = true
-	case head.Paused:
+	case head.Paused, began && l.opts.Elsewhere:
 		head.Paused, head.First, head.Records, head.Journal = false, head.Next, 0, l.journal
 		l.series.Clear()
 		l.distrustSeries()
@@ -106,7 +106,7 @@ func (l *Ledger) beginSeries(ctx context.Context) error {
 		return nil
 	default:
 		head.Next, head.First = 1, 1 // so that the head differs from none
-		if l.opts.SkipEarlier || len(l.hours) > 0 || len(l.gone) > 0 {
+		if l.opts.SkipEarlier || l.opts.Elsewhere || len(l.hours) > 0 || len(l.gone) > 0 {
 			l.distrustSeries()
 		}
 	}

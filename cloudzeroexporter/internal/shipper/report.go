@@ -63,6 +63,9 @@ func (s *Shipper) State(now time.Time) State {
 	defer s.mu.Unlock()
 	state := State{LastPost: s.lastPost, NextRound: s.nextRound, LastError: s.lastError}
 	for _, h := range hours {
+		if at := time.Unix(h.Posted.At, 0); h.Posted.At > 0 && at.After(state.LastPost) {
+			state.LastPost = at // of an earlier process
+		}
 		if held, ok := s.held[h.Hour]; ok {
 			state.Held = append(state.Held, held)
 		}

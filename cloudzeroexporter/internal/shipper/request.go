@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/anycost"
@@ -42,16 +41,8 @@ type ConflictError struct{ Reason string }
 // Error implements error.
 func (e *ConflictError) Error() string { return e.Reason }
 
-// errBusy is the refusal of a second export.
-func errBusy(done int) error {
-	return &ConflictError{fmt.Sprintf("an export is running already; it has posted %d hours so far", done)}
-}
-
-// export is one that runs.
-type export struct{ posted atomic.Int64 }
-
-// choose returns the chosen hours, oldest first.
-func (s *Shipper) choose(c Selection) []ledger.Summary {
+// Choose returns the chosen hours, oldest first.
+func (s *Shipper) Choose(c Selection) []ledger.Summary {
 	hours := s.unposted()
 	if c.Ranged {
 		hours = s.selected(func(h ledger.Summary) bool { return h.Hour >= c.From && h.Hour < c.To && h.Rows > 0 })
@@ -109,34 +100,40 @@ func (*round) checkWholeMonth(c Selection, hours []ledger.Summary) error {
 
 // Export posts what the request chooses and returns after that. The error is
 // why it had to stop; the report says how far it came. When ctx ends first, the
-// export goes on. There is one at a time.
+// export goes on. There is one at a time: a second gets a [*BusyError].
 func (s *Shipper) Export(ctx context.Context, q Request) (Report, error) {
-	if s.client == nil {
-		return Report{}, ErrDryRun
+	if err := s.postsNothing(); err != nil {
+		return Report{}, err
 	}
-	own := new(export)
-	if !s.exporting.CompareAndSwap(nil, own) {
-		if other := s.exporting.Load(); other != nil {
-			return Report{}, errBusy(int(other.posted.Load()))
-		}
-		return Report{}, errBusy(0) // it has just ended
+	progress, err := s.begin()
+	if err != nil {
+		return Report{}, err
 	}
-	var (
-		report Report
-		err    error
-	)
+	var report Report
 	given := s.do(ctx, func(ctx context.Context) { // it may go on after we have returned
-		defer s.exporting.Store(nil)
-		report, err = s.round(ctx, q, func() []ledger.Summary { return s.choose(q.Selection) })
+		report, err = s.round(ctx, q, progress, func() []ledger.Summary { return s.Choose(q.Selection) })
+		s.end(progress, err)
 	})
 	switch {
 	case errors.Is(given, ErrStopped):
-		s.exporting.CompareAndSwap(own, nil)
+		s.end(progress, given)
 		return Report{}, given
 	case given != nil:
 		return Report{}, given
 	}
 	return report, err
+}
+
+// postsNothing says why there is nobody to post to; nil when there is.
+func (s *Shipper) postsNothing() error {
+	switch {
+	case s.client != nil:
+		return nil
+	case s.opts.DryRun:
+		return ErrDryRun
+	default:
+		return ErrNoConnection
+	}
 }
 
 // task is something to do on the shipper's goroutine.
@@ -176,8 +173,8 @@ type Check struct {
 
 // Check asks AnyCost, changing nothing.
 func (s *Shipper) Check(ctx context.Context) (Check, error) {
-	if s.client == nil {
-		return Check{}, ErrDryRun
+	if err := s.postsNothing(); err != nil {
+		return Check{}, err
 	}
 	var result Check
 	if err := s.do(ctx, func(ctx context.Context) { result = s.ask(ctx) }); err != nil {
@@ -239,20 +236,6 @@ func (s *Shipper) Due(h ledger.Summary) bool { return s.dueLocked(h, time.Now())
 
 // Rejected is the cost of calls that came too late for the books.
 func (s *Shipper) Rejected() billing.Amount { return s.books.Balance().Rejected }
-
-// Preview visits the chosen hours, with their rows, that an export would post.
-func (s *Shipper) Preview(ctx context.Context, c Selection, visit func(ledger.Contents) error) error {
-	for _, h := range s.choose(c) {
-		contents, err := s.books.Contents(ctx, h.Hour)
-		if err != nil {
-			return err
-		}
-		if err := visit(contents); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // whole ships the hours of one month as the whole of it.
 func (r *round) whole(ctx context.Context, hours []ledger.Summary) error {

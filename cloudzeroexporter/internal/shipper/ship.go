@@ -19,6 +19,8 @@ import (
 type round struct {
 	*Shipper
 	report Report
+	// progress is that of the export; nil when nobody asked for the round.
+	progress *Progress
 	// adds says that the hours are added to what AnyCost holds.
 	adds bool
 
@@ -217,8 +219,9 @@ func (r *round) posted(ctx context.Context, parcels []parcel) error {
 			r.opts.Logger.Warn("The month's allowance is short: the cheapest rows of an hour were posted as one row for each provider and model; totals are exact",
 				zap.Stringer("hour", p.Hour), zap.Int("folded_rows", p.folded), zap.Int("posted_rows", len(p.ends)))
 		}
-		if e := r.exporting.Load(); e != nil {
-			e.posted.Add(1)
+		if r.progress != nil {
+			r.progress.Posted++
+			r.progress.Rows += len(p.ends)
 		}
 		r.report.Posted = append(r.report.Posted, PostedHour{Hour: p.Hour, Rows: len(p.ends), Cost: p.cost})
 	}
@@ -242,6 +245,9 @@ func (r *round) hold(p parcel, reason error) {
 
 func (r *round) holdLocked(h HeldHour) {
 	r.held[h.Hour] = h
+	if r.progress != nil {
+		r.progress.Held++
+	}
 	r.report.Held = append(r.report.Held, h)
 	r.opts.Logger.Error("Rows are held back; their costs are kept, and they are tried again when their hour changes or on POST /cloudzero/export",
 		zap.Stringer("hour", h.Hour), zap.Int("rows", h.Rows), zap.Stringer("cost", h.Cost), zap.String("error", h.Reason))

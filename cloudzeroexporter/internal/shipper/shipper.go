@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v7"
@@ -29,8 +28,11 @@ const (
 var (
 	// ErrDryRun says that a dry run posts nothing.
 	ErrDryRun = errors.New("this is a dry run (dry_run: true): nothing is posted")
+	// ErrNoConnection says that nobody has said yet where to post.
+	ErrNoConnection = errors.New("no connection is set up, so nothing is posted and everything waits: " +
+		"give api_key and connection_id in the configuration, or set them up on the console")
 	// ErrStopped says that the shipper is not running.
-	ErrStopped = errors.New("the exporter is shutting down")
+	ErrStopped = errors.New("the exporter is shutting down, or another connection is being set up")
 )
 
 // Options are what the shipper needs to know.
@@ -43,6 +45,8 @@ type Options struct {
 	Instance string
 	Format   cbf.Format
 	Limits   Limits
+	// DryRun says that nothing is to be posted; without a client.
+	DryRun bool
 	// Verify says that what AnyCost holds is compared with what was posted.
 	Verify bool
 	// Differences is told how many hours a verification found to differ.
@@ -57,7 +61,7 @@ type Options struct {
 // Shipper posts the books to AnyCost. See the package comment.
 type Shipper struct {
 	books   *ledger.Ledger
-	client  *anycost.Client // nil in a dry run
+	client  *anycost.Client // nil in a dry run, and before a connection is set up
 	opts    Options
 	started time.Time
 
@@ -71,9 +75,8 @@ type Shipper struct {
 	cannotRead     bool
 	verified       time.Time
 
-	exporting atomic.Pointer[export] // nil when none runs
-
 	mu        sync.Mutex // guards everything below
+	export    *Progress  // of the last export, which may be running; nil before the first
 	held      map[billing.Hour]HeldHour
 	folded    map[billing.Hour]uint64 // revisions whose folding was logged
 	others    map[billing.Month]int   // rows at AnyCost that are not of the books
@@ -125,11 +128,26 @@ func (s *Shipper) Shutdown(ctx context.Context) error {
 	}
 }
 
+// Retire ends the goroutine like [Shipper.Shutdown], but not before what is under
+// way has its answer.
+func (s *Shipper) Retire(ctx context.Context) error {
+	if s.cancel == nil {
+		return nil
+	}
+	last := task{do: func(context.Context) { s.cancel() }, done: make(chan struct{})}
+	select {
+	case s.tasks <- last:
+	case <-s.done:
+	case <-ctx.Done():
+	}
+	return s.Shutdown(ctx)
+}
+
 func (s *Shipper) run(ctx context.Context) {
 	defer close(s.done)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
+	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
 			return
@@ -145,10 +163,14 @@ func (s *Shipper) run(ctx context.Context) {
 // scheduled makes a round and returns the time until the next.
 func (s *Shipper) scheduled(ctx context.Context) time.Duration {
 	var err error
-	if s.client == nil {
-		s.summarize()
-	} else {
-		_, err = s.round(ctx, Request{Verify: time.Since(s.verified) >= verifyEvery}, s.due)
+	switch {
+	case s.client != nil:
+		_, err = s.round(ctx, Request{Verify: time.Since(s.verified) >= verifyEvery}, nil, s.due)
+	case s.opts.DryRun:
+		s.summarize("Dry run: this round would have posted")
+	default:
+		s.summarize("No connection is set up; this round would have posted")
+		s.opts.Status(ErrNoConnection)
 	}
 	wait := s.pause(err, time.Now())
 	s.mu.Lock()
@@ -158,8 +180,8 @@ func (s *Shipper) scheduled(ctx context.Context) time.Duration {
 }
 
 // round posts the hours and keeps how it ended.
-func (s *Shipper) round(ctx context.Context, q Request, hours func() []ledger.Summary) (Report, error) {
-	r := round{Shipper: s, report: Report{Posted: []PostedHour{}, Held: []HeldHour{}}}
+func (s *Shipper) round(ctx context.Context, q Request, p *Progress, hours func() []ledger.Summary) (Report, error) {
+	r := round{Shipper: s, progress: p, report: Report{Posted: []PostedHour{}, Held: []HeldHour{}}}
 	err := r.confirm(ctx, q.ConfirmMonths)
 	if err == nil && q.Verify && s.opts.Verify && !s.cannotRead {
 		if err = r.verify(ctx); err == nil {
@@ -167,7 +189,7 @@ func (s *Shipper) round(ctx context.Context, q Request, hours func() []ledger.Su
 		}
 	}
 	if err == nil {
-		err = r.export(ctx, q, hours())
+		err = r.shipChosen(ctx, q, hours())
 	}
 	if ctx.Err() != nil {
 		return r.report, ErrStopped
@@ -190,11 +212,12 @@ func (s *Shipper) round(ctx context.Context, q Request, hours func() []ledger.Su
 	return r.report.sorted(), err
 }
 
-// export posts the hours as they were asked for.
-func (r *round) export(ctx context.Context, q Request, hours []ledger.Summary) error {
+// shipChosen posts the hours as they were asked for.
+func (r *round) shipChosen(ctx context.Context, q Request, hours []ledger.Summary) error {
 	if err := r.check(q, hours); err != nil {
 		return err
 	}
+	r.advance(r.progress, func(p *Progress) { p.Hours = len(hours) })
 	if q.Operation == anycost.ReplaceDrop {
 		return r.whole(ctx, hours)
 	}
@@ -270,8 +293,8 @@ func (s *Shipper) selected(choose func(ledger.Summary) bool) []ledger.Summary {
 	return chosen
 }
 
-// summarize says what a dry run's round would have posted.
-func (s *Shipper) summarize() {
+// summarize says what a round would have posted that has nobody to post to.
+func (s *Shipper) summarize(message string) {
 	now := time.Now()
 	hours := s.selected(func(h ledger.Summary) bool { return s.dueLocked(h, now) && s.shown[h.Hour] != h.Revision })
 	var (
@@ -285,7 +308,7 @@ func (s *Shipper) summarize() {
 		cost, rows, tokens = cost.Add(h.Totals.Cost), rows+h.Rows, tokens+h.Totals.Tokens.Total()
 		s.shown[h.Hour] = h.Revision
 	}
-	s.opts.Logger.Info("Dry run: this round would have posted",
+	s.opts.Logger.Info(message,
 		zap.Int("hours", len(hours)), zap.Int("rows", rows), zap.Stringer("cost", cost), zap.Uint64("tokens", tokens))
 }
 

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"net/http/httptest"
+	"os"
 	"testing"
 	"time"
 
@@ -29,7 +30,8 @@ type station struct {
 	t       *testing.T
 	anycost *anycosttest.Server
 	options otelcol.Options
-	hours   bool // whether the hours of the calls have to be right
+	log     *os.File // of the collectors
+	hours   bool     // whether the hours of the calls have to be right
 }
 
 func newStation(t *testing.T, config string) *station {
@@ -45,8 +47,9 @@ func newStationWith(t *testing.T, config string, cfg anycosttest.Config) *statio
 	t.Cleanup(anycost.Close)
 	server := httptest.NewServer(anycost)
 	t.Cleanup(server.Close)
-	return &station{t: t, anycost: anycost, hours: true, options: otelcol.Options{
-		Binary: binary(t), Config: config, Log: logFile(t, "the billing collector"),
+	log := logFile(t, "the billing collector")
+	return &station{t: t, anycost: anycost, log: log, hours: true, options: otelcol.Options{
+		Binary: binary(t), Config: config, Log: log,
 		Addresses: otelcol.Addresses{GRPC: free(t), HTTP: free(t), Console: free(t), Health: free(t)},
 		Env: []string{
 			"CLOUDZERO_ENDPOINT=" + server.URL, "CLOUDZERO_API_KEY=" + apiKey, "CLOUDZERO_CONNECTION_ID=" + connectionID,
