@@ -106,17 +106,32 @@ func BenchmarkTrickle(b *testing.B) {
 	}
 }
 
-// benchmarkNew sends calls that were never sent before.
+// benchmarkNew sends calls that were never sent before, 100,000 of an hour.
 func benchmarkNew(b *testing.B, batch *captures.Batch) {
 	b.Helper()
-	measureNew(b, startBench(b), batch, new(atomic.Uint64))
+	const hourly = 100_000
+	last := time.Now().UTC().Truncate(time.Hour).Add(-time.Hour)
+	measure(b, startBench(b), batch, new(atomic.Uint64), func(sent int) {
+		if sent%hourly == 0 {
+			batch.Begin(last.Add(-time.Duration(sent/hourly%800) * time.Hour))
+		}
+	})
 }
 
 func measureNew(b *testing.B, e exporter.Traces, batch *captures.Batch, counter *atomic.Uint64) {
 	b.Helper()
+	measure(b, e, batch, counter, func(int) {})
+}
+
+// measure sends new calls; before is told how many were sent.
+func measure(b *testing.B, e exporter.Traces, batch *captures.Batch, counter *atomic.Uint64, before func(sent int)) {
+	b.Helper()
+	sent := 0
 	perSpan(b, batch, func(td ptrace.Traces) error {
 		b.StopTimer()
+		before(sent)
 		batch.Renew(counter)
+		sent += td.SpanCount()
 		b.StartTimer()
 		return e.ConsumeTraces(b.Context(), td)
 	})

@@ -27,6 +27,8 @@ const (
 var (
 	TeamKeys = []string{"litellm.team.id", "metadata.user_api_key_team_id"}
 	UserKeys = []string{"litellm.metadata.user_api_key_user_id", "metadata.user_api_key_user_id"}
+
+	teamNameKeys = []string{"litellm.team.alias", "metadata.user_api_key_team_alias"}
 )
 
 // Calls sorts the capture's spans into calls that cost money, and spans that are
@@ -72,8 +74,19 @@ func callOf(span ptrace.Span) (call Call, is bool, err error) {
 		!has(a, ModelKey) || !has(a, TeamKeys...) || !has(a, UserKeys...) {
 		return call, true, nil
 	}
+	nameTeam(a)
 	call.Cost, err = billing.AmountOf(costOf(a))
 	return call, true, err
+}
+
+// nameTeam gives all teams one name: a load varies the teams, and a team's name
+// does not change from one of its calls to the next.
+func nameTeam(a pcommon.Map) {
+	for _, key := range teamNameKeys {
+		if name, ok := a.Get(key); ok {
+			name.SetStr("Team")
+		}
+	}
 }
 
 func has(a pcommon.Map, keys ...string) bool {

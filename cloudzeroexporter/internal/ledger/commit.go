@@ -106,6 +106,9 @@ func (l *Ledger) openHoursLocked(ctx context.Context, b *Batch) error {
 // AnyCost already.
 func (l *Ledger) newHourLocked(at billing.Hour) *hour {
 	h := &hour{summary: summary{Hour: at}, contents: newContents()}
+	if last, ok := l.hours[at-1]; ok && last.contents != nil {
+		h.seen.grow(last.seen.n) // it will be much like the last one
+	}
 	if at.Start().Before(l.begun) {
 		h.Posted.Origin = Inherited
 	}

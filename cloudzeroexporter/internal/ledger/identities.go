@@ -35,12 +35,15 @@ func (s *identities) slot(id uint64) (at int, found bool) {
 	}
 }
 
-// fetch looks at the first slot of an identity.
+// fetch looks at the first slot of an identity, and at its mark.
 func (s *identities) fetch(id uint64) uint64 {
 	if len(s.slots) == 0 {
 		return 0
 	}
-	return s.slots[id&s.mask]
+	if s.marks == nil {
+		return s.slots[id&s.mask]
+	}
+	return s.slots[id&s.mask] + uint64(s.marks[id&s.mask])
 }
 
 func (s *identities) has(id uint64) bool {
