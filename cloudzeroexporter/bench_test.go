@@ -110,10 +110,10 @@ func BenchmarkTrickle(b *testing.B) {
 func benchmarkNew(b *testing.B, batch *captures.Batch) {
 	b.Helper()
 	const hourly = 100_000
-	last := time.Now().UTC().Truncate(time.Hour).Add(-time.Hour)
+	first := time.Now().UTC().Truncate(time.Hour).Add(-800 * time.Hour)
 	measure(b, startBench(b), batch, new(atomic.Uint64), func(sent int) {
 		if sent%hourly == 0 {
-			batch.Begin(last.Add(-time.Duration(sent/hourly%800) * time.Hour))
+			batch.Begin(first.Add(time.Duration(sent/hourly%800) * time.Hour))
 		}
 	})
 }

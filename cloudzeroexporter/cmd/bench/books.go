@@ -35,8 +35,8 @@ func (o *options) startWithBooks(ctx context.Context) (section, error) {
 	s := section{
 		title: "Start with 35 days of books",
 		about: fmt.Sprintf(`%d calls in %d hours, %d rows, all posted; calls of the last two days have response ids, as LiteLLM's first dialect tells of them.
-Ready: from the start of the process until its health check answers; median of %d starts. RSS %s after that. bbolt maps its file, and looks at
-every page of it when it opens; the kernel takes mapped pages back when it needs them.`, booksCalls, booksHours, booksRows, starts, quietTime),
+Ready: from the start of the process until its health check answers; median of %d starts. RSS %s after that. file_storage has bbolt
+look at every page of its file when it opens, so that the kernel maps most of it; it takes such pages back when memory is needed.`, booksCalls, booksHours, booksRows, starts, quietTime),
 		head: []string{"Collector", "Ready", "RSS", "of it mapped files", "RSS peak", "Storage"},
 	}
 	folder, err := os.MkdirTemp(o.temp, "otelcol-cloudzero-books-")
