@@ -124,6 +124,33 @@ func TestAMistypedConnectionKeepsNothing(t *testing.T) {
 	})
 }
 
+// TestAMistypedConnectionKeepsNothingOfAKeyThatMayOnlyPost: such a key cannot say
+// that the connection is unknown before it posts.
+func TestAMistypedConnectionKeepsNothingOfAKeyThatMayOnlyPost(t *testing.T) {
+	t.Parallel()
+	for name, denied := range map[string][]anycosttest.Scope{
+		"nor list": {anycosttest.List}, "nor list and read": {anycosttest.List, anycosttest.Read},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			firstRun(t, func(t *testing.T, r *rig, _ *disksExtension) {
+				r.serve(anycosttest.Config{APIKey: testKey, ConnectionID: testConnection, Denied: denied})
+				r.another("replace_hourly", "24T12", "theirs", "8")
+				pass(5 * time.Minute) // into an hour that was not the books' from its beginning
+				e := r.start()
+				spend(t, e, noon, "a", "1")
+				r.put(`{"api_key":"` + testKey + `","connection_id":"mistyped"}`)
+				pass(3 * time.Hour)
+				answer := r.put(`{"connection_id":"` + testConnection + `"}`)
+				assert.NotContains(t, answer, "waiting_for_other_connection")
+				pass(3 * time.Hour)
+				assert.Equal(t, map[string]string{"11-24T12": "9"}, r.costs(), "with what was there before")
+				assert.NotContains(t, r.settingsNow(), "other_connections")
+			})
+		})
+	}
+}
+
 func TestAnotherConnectionIsSetUp(t *testing.T) {
 	t.Parallel()
 	firstRun(t, func(t *testing.T, r *rig, disks *disksExtension) {
