@@ -159,6 +159,8 @@ func (r *round) shipInParts(ctx context.Context, p parcel, limit int) error {
 func (r *round) post(ctx context.Context, d *anycost.Drop, parcels []parcel) error {
 	begin := time.Now()
 	if err := r.doubt(ctx, parcels, func(parcel) int64 { return begin.Unix() }); err != nil {
+		// Nothing was sent, so there is no doubt. Memory takes it back at once.
+		_ = r.doubt(ctx, parcels, doubtBefore)
 		return fmt.Errorf("not posted, because the books could not record it: %w", err)
 	}
 	_, err := r.client.Post(ctx, d)
@@ -167,14 +169,23 @@ func (r *round) post(ctx context.Context, d *anycost.Drop, parcels []parcel) err
 		result = classOf(err).String()
 	}
 	r.opts.Posted(result, time.Since(begin))
-	var answer *anycost.Error
-	if errors.As(err, &answer) && !answer.Effect() && (d.Operation != anycost.Sum || parcels[0].Posted.Origin == ledger.Added) {
-		if err := r.doubt(ctx, parcels, func(p parcel) int64 { return p.Posted.Doubt }); err != nil {
+	if err != nil && !mayHaveEffect(err) && (d.Operation != anycost.Sum || parcels[0].Posted.Origin == ledger.Added) {
+		if err := r.doubt(ctx, parcels, doubtBefore); err != nil {
 			r.opts.Logger.Warn("The books could not record that AnyCost refused hours; they are posted once more than needed", zap.Error(err))
 		}
 	}
 	return err
 }
+
+// mayHaveEffect says whether a request that ended with the error can have changed
+// what AnyCost holds, or may yet.
+func mayHaveEffect(err error) bool {
+	var answer *anycost.Error
+	return errors.As(err, &answer) && answer.Effect()
+}
+
+// doubtBefore is since when nobody knew before the request.
+func doubtBefore(p parcel) int64 { return p.Posted.Doubt }
 
 // doubt records since when nobody knows what AnyCost holds of the hours.
 func (r *round) doubt(ctx context.Context, parcels []parcel, since func(parcel) int64) error {
