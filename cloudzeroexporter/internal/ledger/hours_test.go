@@ -184,3 +184,37 @@ func TestTheLastLabelHolds(t *testing.T) {
 		assert.Equal(t, "Crimson", c.Rows[0].TeamAlias)
 	}
 }
+
+// TestAStorageThatBreaksWhileAnHourIsGivenUp: the hour's rows and identities rot
+// on disk, and the disk is full when the second is put aside.
+func TestAStorageThatBreaksWhileAnHourIsGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		l := open(t, d)
+		now := billing.HourOf(time.Now())
+		_, err := commit(l, spend(now, 1, "ana", "1"))
+		require.NoError(t, err)
+		time.Sleep(checkpointAfter + idleAfter + 2*maintainEvery)
+		d.set(func(d *disk) {
+			for _, key := range []string{hourKey(now), seenKey(now, 0)} {
+				d.values[key][len(d.values[key])-1] ^= 1
+			}
+			d.left = 1
+		})
+		_, err = commit(l, spend(now, 2, "ana", "2"))
+		require.ErrorIs(t, err, errDisk)
+		d.set(func(d *disk) { d.left = -1 })
+		_, err = commit(l, spend(now+1, 3, "ana", "4"))
+		require.NoError(t, err)
+		time.Sleep(checkpointAfter + 2*maintainEvery)
+		_, err = commit(l, spend(now, 2, "ana", "2"))
+		require.NoError(t, err)
+		time.Sleep(checkpointAfter + 2*maintainEvery)
+		synctest.Wait()
+		want := map[string]string{now.String() + " ana": "2", (now + 1).String() + " ana": "4"}
+		assert.Equal(t, want, costs(t, l))
+		assert.Equal(t, want, costs(t, open(t, d.crash())))
+		assert.Equal(t, "7", l.Balance().Read().String(), "what was lost is not forgotten")
+	})
+}
