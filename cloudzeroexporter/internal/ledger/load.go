@@ -25,7 +25,10 @@ func (l *Ledger) loadLocked(ctx context.Context, h *hour) error {
 	for chunk := range h.SeenChunks {
 		key := seenKey(h.Hour, chunk)
 		var ids []byte
-		_, err := l.store.get(ctx, key, &ids)
+		found, err := l.store.get(ctx, key, &ids)
+		if err == nil && !found {
+			err = fmt.Errorf("%w: calls of hour %s are not in the storage and may be billed again", ErrCorrupt, h.Hour)
+		}
 		if err == nil {
 			c.seen.grow(len(ids) / idBytes)
 			err = unpackIDs(ids, func(id uint64) { c.seen.add(id) })
