@@ -93,11 +93,15 @@ func (r *round) ship(ctx context.Context, parcels []parcel) error {
 	if len(parcels) == 0 {
 		return nil
 	}
+	d := dropOf(parcels)
+	if d.Rows() == 0 {
+		return r.posted(ctx, parcels) // the rows were lost, so there is nothing to send
+	}
 	single := len(parcels) == 1
 	if single && envelopeBytes+len(parcels[0].data) > anycost.MaxBodyBytes {
 		return r.shipInParts(ctx, parcels[0], anycost.MaxBodyBytes-envelopeBytes)
 	}
-	err := r.post(ctx, dropOf(parcels), parcels)
+	err := r.post(ctx, d, parcels)
 	if err == nil {
 		return r.posted(ctx, parcels)
 	}
