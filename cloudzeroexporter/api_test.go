@@ -380,3 +380,37 @@ func TestAnAdditionThatWasHalfMadeIsGoneOnWith(t *testing.T) {
 		assert.Equal(t, map[string]string{"11-24T12": "2500"}, r.costs())
 	})
 }
+
+// TestALargeHourThatIsPostedAgainInPartIsFinished: the first part has replaced
+// the hour, the second is too large after all, and the new beginning is refused
+// for now. The hour did not change, but AnyCost has lost most of it.
+func TestALargeHourThatIsPostedAgainInPartIsFinished(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.serve(anycosttest.Config{APIKey: testKey, ConnectionID: testConnection, MaxBodyBytes: 20_000})
+		e := r.start()
+		td := ptrace.NewTraces()
+		to := td.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans()
+		for i := range 500 {
+			addCall(to, noon.Add(time.Duration(i)), "a", fmt.Sprintf("model-%d", i), "0.001")
+		}
+		require.NoError(t, e.ConsumeTraces(t.Context(), td))
+		pass(3 * time.Hour)
+		require.Equal(t, map[string]string{"11-24T12": "0.5"}, r.costs())
+		before := 0 // requests up to the first part
+		for r.sent()[before].Operation != "sum" {
+			before++
+		}
+		r.anycost.Fail(
+			anycosttest.Fault{Method: http.MethodPost, Delay: time.Second, Times: before},
+			anycosttest.Fault{Method: http.MethodPost, Status: http.StatusRequestEntityTooLarge},
+			anycosttest.Fault{Method: http.MethodPost, Status: http.StatusTooManyRequests},
+		)
+		status, answer := r.api(http.MethodPost, "/cloudzero/export",
+			`{"start_time_utc":"2026-11-24T12:00:00Z","end_time_utc":"2026-11-24T13:00:00Z"}`)
+		assert.Equal(t, http.StatusBadGateway, status, answer)
+		require.NotEqual(t, map[string]string{"11-24T12": "0.5"}, r.costs())
+		pass(3 * time.Hour)
+		assert.Equal(t, map[string]string{"11-24T12": "0.5"}, r.costs())
+	})
+}

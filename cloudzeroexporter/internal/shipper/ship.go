@@ -140,6 +140,11 @@ func (r *round) shipInParts(ctx context.Context, p parcel, limit int) error {
 		d := anycost.NewDrop(p.Hour.Month(), operation)
 		d.Add(part.rows, part.data)
 		err := r.post(ctx, d, []parcel{p})
+		if err != nil && operation == anycost.Sum && p.Posted.Doubt == 0 {
+			// AnyCost holds a part of the hour. A definite no to what comes next
+			// must not make it seem whole, as it was before.
+			p.Posted.Doubt = time.Now().Unix()
+		}
 		switch class := classOf(err); {
 		case err == nil:
 			operation = anycost.Sum
@@ -162,9 +167,12 @@ func (r *round) shipInParts(ctx context.Context, p parcel, limit int) error {
 // it had none: a crash at any time leaves the doubt behind.
 func (r *round) post(ctx context.Context, d *anycost.Drop, parcels []parcel) error {
 	begin := time.Now()
+	// A part of an hour, which was begun, leaves the hour in doubt whatever comes.
+	begun := d.Operation == anycost.Sum && parcels[0].Posted.Origin != ledger.Added
 	if err := r.doubt(ctx, parcels, func(parcel) int64 { return begin.Unix() }); err != nil {
-		// Nothing was sent, so there is no doubt. Memory takes it back at once.
-		_ = r.doubt(ctx, parcels, doubtBefore)
+		if !begun {
+			_ = r.doubt(ctx, parcels, doubtBefore) // nothing was sent; memory takes it back at once
+		}
 		return fmt.Errorf("not posted, because the books could not record it: %w", err)
 	}
 	_, err := r.client.Post(ctx, d)
@@ -173,7 +181,7 @@ func (r *round) post(ctx context.Context, d *anycost.Drop, parcels []parcel) err
 		result = classOf(err).String()
 	}
 	r.opts.Posted(result, time.Since(begin))
-	if err != nil && !mayHaveEffect(err) && (d.Operation != anycost.Sum || parcels[0].Posted.Origin == ledger.Added) {
+	if err != nil && !mayHaveEffect(err) && !begun {
 		if err := r.doubt(ctx, parcels, doubtBefore); err != nil {
 			r.opts.Logger.Warn("The books could not record that AnyCost refused hours; they are posted once more than needed", zap.Error(err))
 		}
