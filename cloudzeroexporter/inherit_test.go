@@ -279,3 +279,27 @@ func TestAnHourThatWasLostBeforeItWasPostedKeepsNothingUp(t *testing.T) {
 		})
 	}
 }
+
+// TestAnAdditionThatTheBooksCannotRecordIsMadeLater: nothing was sent, so nothing
+// is in doubt.
+func TestAnAdditionThatTheBooksCannotRecordIsMadeLater(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.deny(anycosttest.Read, anycosttest.List)
+		r.another("replace_hourly", "24T10", "theirs", "8")
+		disk := &failingDisk{memory: r.disk}
+		r.host.extensions[diskID] = disk
+		e := r.start()
+		spend(t, e, noon.Add(-2*time.Hour), "a", "1")
+		pass(2 * time.Hour)
+		require.Equal(t, map[string]string{"11-24T10": "9"}, r.costs())
+		spend(t, e, noon.Add(-2*time.Hour), "a", "0.5")
+		disk.fail = true
+		pass(2 * time.Hour)
+		require.Equal(t, map[string]string{"11-24T10": "9"}, r.costs())
+		disk.fail = false
+		pass(2 * time.Hour)
+		assert.Equal(t, map[string]string{"11-24T10": "9.5"}, r.costs())
+		assert.Zero(t, r.gauge("held_hours"))
+	})
+}
