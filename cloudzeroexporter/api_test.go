@@ -2,6 +2,7 @@ package cloudzeroexporter
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/anycosttest"
 )
@@ -304,5 +306,111 @@ func TestOutcomesAreThoseOfTheMetrics(t *testing.T) {
 		month := balance["months"].([]any)[0].(map[string]any)
 		assert.EqualValues(t, 1, month["unpriced_requests"])
 		assert.EqualValues(t, 15, month["unpriced_tokens"])
+	})
+}
+
+// TestARefusedReplacementOfAMonthErasesNothing: an hour that began before the
+// books keeps what CloudZero held of it, as if nobody had asked.
+func TestARefusedReplacementOfAMonthErasesNothing(t *testing.T) {
+	t.Parallel()
+	withAndWithoutReading(t, func(t *testing.T, r *rig) {
+		r.another("replace_hourly", "24T10", "theirs", "8")
+		e := r.start()
+		pass(time.Second) // the first round
+		spend(t, e, noon.Add(-2*time.Hour), "a", "1")
+		r.anycost.Fail(anycosttest.Fault{Method: http.MethodPost, Status: http.StatusTooManyRequests})
+		status, answer := r.api(http.MethodPost, "/cloudzero/export",
+			`{"operation":"replace_drop","start_time_utc":"2026-11-01","end_time_utc":"2026-12-01"}`)
+		assert.Equal(t, http.StatusBadGateway, status, answer)
+		pass(3 * time.Hour)
+		assert.Equal(t, map[string]string{"11-24T10": "9"}, r.costs())
+	})
+}
+
+// TestAMonthThatTheBooksHaveOnlyAPartOfIsNotReplaced: hours beyond the retention
+// have left the books, and the replacement would erase them.
+func TestAMonthThatTheBooksHaveOnlyAPartOfIsNotReplaced(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.cfg.Retention = 24 * time.Hour
+		e := r.start()
+		spend(t, e, noon, "a", "1")
+		pass(26 * time.Hour)
+		spend(t, e, time.Now(), "a", "2")
+		pass(3 * time.Hour)
+		want := map[string]string{"11-24T12": "1", "11-25T14": "2"}
+		require.Equal(t, want, r.costs())
+		status, answer := r.api(http.MethodPost, "/cloudzero/export",
+			`{"operation":"replace_drop","start_time_utc":"2026-11-01","end_time_utc":"2026-12-01"}`)
+		assert.Equal(t, http.StatusConflict, status, answer)
+		assert.Equal(t, want, r.costs())
+	})
+}
+
+// TestAnAdditionThatWasHalfMadeIsGoneOnWith: an hour that can only be added to
+// takes two bodies, and AnyCost does not take the second one now. An operator who
+// asks for the addition then must not get the first one twice.
+func TestAnAdditionThatWasHalfMadeIsGoneOnWith(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.deny(anycosttest.Read, anycosttest.List)
+		pass(30 * time.Minute) // into an hour that was not the books' from its beginning
+		e := r.start()
+		const models = 10_000
+		td := ptrace.NewTraces()
+		to := td.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans()
+		for i := range models {
+			addCall(to, noon.Add(time.Duration(i)), "a", fmt.Sprintf("model-%05d", i), "0.25")
+		}
+		require.NoError(t, e.ConsumeTraces(t.Context(), td))
+		r.anycost.Fail(
+			anycosttest.Fault{Method: http.MethodPost, Delay: time.Second},
+			anycosttest.Fault{Method: http.MethodPost, Status: http.StatusTooManyRequests, RetryAfter: "600"},
+		)
+		for len(r.sent()) < 2 {
+			pass(time.Minute)
+		}
+		added := len(r.anycost.Rows())
+		require.Positive(t, added)
+		require.Less(t, added, models)
+		status, answer := r.api(http.MethodPost, "/cloudzero/export",
+			`{"operation":"sum","start_time_utc":"2026-11-24T12:00:00Z","end_time_utc":"2026-11-24T13:00:00Z"}`)
+		assert.Equal(t, http.StatusOK, status, answer)
+		pass(3 * time.Hour)
+		assert.Equal(t, map[string]string{"11-24T12": "2500"}, r.costs())
+	})
+}
+
+// TestALargeHourThatIsPostedAgainInPartIsFinished: the first part has replaced
+// the hour, the second is too large after all, and the new beginning is refused
+// for now. The hour did not change, but AnyCost has lost most of it.
+func TestALargeHourThatIsPostedAgainInPartIsFinished(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.serve(anycosttest.Config{APIKey: testKey, ConnectionID: testConnection, MaxBodyBytes: 20_000})
+		e := r.start()
+		td := ptrace.NewTraces()
+		to := td.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans()
+		for i := range 500 {
+			addCall(to, noon.Add(time.Duration(i)), "a", fmt.Sprintf("model-%d", i), "0.001")
+		}
+		require.NoError(t, e.ConsumeTraces(t.Context(), td))
+		pass(3 * time.Hour)
+		require.Equal(t, map[string]string{"11-24T12": "0.5"}, r.costs())
+		before := 0 // requests up to the first part
+		for r.sent()[before].Operation != "sum" {
+			before++
+		}
+		r.anycost.Fail(
+			anycosttest.Fault{Method: http.MethodPost, Delay: time.Second, Times: before},
+			anycosttest.Fault{Method: http.MethodPost, Status: http.StatusRequestEntityTooLarge},
+			anycosttest.Fault{Method: http.MethodPost, Status: http.StatusTooManyRequests},
+		)
+		status, answer := r.api(http.MethodPost, "/cloudzero/export",
+			`{"start_time_utc":"2026-11-24T12:00:00Z","end_time_utc":"2026-11-24T13:00:00Z"}`)
+		assert.Equal(t, http.StatusBadGateway, status, answer)
+		require.NotEqual(t, map[string]string{"11-24T12": "0.5"}, r.costs())
+		pass(3 * time.Hour)
+		assert.Equal(t, map[string]string{"11-24T12": "0.5"}, r.costs())
 	})
 }

@@ -56,6 +56,9 @@ func (e *cloudzeroExporter) connect(ctx context.Context) (err error) {
 		if e.credentials, record, e.problem, err = e.setup.begin(e.credentials); err != nil {
 			return err
 		}
+		if record, err = e.takeOver(ctx, record); err != nil {
+			return err
+		}
 		name, elsewhere = record.Books, e.setup.record.Books != "" && e.setup.record.Books != record.Books
 		e.others = others(record)
 	}
@@ -76,6 +79,29 @@ func (e *cloudzeroExporter) connect(ctx context.Context) (err error) {
 	}
 	e.view = e.viewOf(e.connection)
 	return nil
+}
+
+// takeOver is the record with the books in use going on for another connection of
+// the configuration, if that would begin new ones although these are free.
+func (e *cloudzeroExporter) takeOver(ctx context.Context, next setup.Record) (setup.Record, error) {
+	last := e.setup.record
+	_, known := last.Owners[next.Owner()]
+	if last.Books == "" || last.Books == next.Books || known {
+		return next, nil
+	}
+	client, err := e.openStorage(ctx, last.Books)
+	if err != nil {
+		return next, err
+	}
+	books, err := e.openBooks(ctx, client, false)
+	if err != nil {
+		return next, errors.Join(err, client.Close(ctx))
+	}
+	if free(ctx, books) {
+		next = last.With(next.Owner(), true)
+		err = books.InheritAgain(ctx)
+	}
+	return next, errors.Join(err, connection{books: books, storage: client}.closeBooks(ctx))
 }
 
 // configured are the credentials of the configuration.

@@ -241,3 +241,65 @@ func TestAnHourThatCannotBeReadIsNotErased(t *testing.T) {
 		assert.NotEmpty(t, r.logs.FilterMessageSnippet("cannot be read").All())
 	})
 }
+
+// TestAnHourThatWasLostBeforeItWasPostedKeepsNothingUp: it has no rows any more.
+func TestAnHourThatWasLostBeforeItWasPostedKeepsNothingUp(t *testing.T) {
+	t.Parallel()
+	for name, more := range map[string]string{"alone": "", "among others": "2"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T, r *rig) {
+				r.anycost.Fail(anycosttest.Fault{Method: http.MethodPost, Status: http.StatusServiceUnavailable, Times: anycosttest.Forever})
+				e := r.start()
+				spend(t, e, noon, "a", "1")
+				pass(2 * time.Hour)
+				require.NoError(t, e.Shutdown(t.Context()))
+				for key, value := range r.disk.values {
+					if strings.HasPrefix(key, "hour/") {
+						value[len(value)-1] ^= 1
+					}
+				}
+				r.anycost.Heal()
+				want := map[string]string{}
+				e = r.start()
+				if more != "" {
+					spend(t, e, noon.Add(-time.Hour), "b", more)
+					spend(t, e, noon.Add(time.Hour), "b", more)
+					want = map[string]string{"11-24T11": more, "11-24T13": more}
+				}
+				pass(4 * time.Hour)
+				assert.Equal(t, want, r.costs())
+				assert.Zero(t, r.gauge("due_hours"))
+				assert.Zero(t, r.gauge("held_hours"))
+				for _, q := range r.sent() {
+					assert.NotEqual(t, http.StatusBadRequest, q.Status)
+					assert.False(t, q.Status == http.StatusOK && len(q.Hours) == 0, "an empty drop")
+				}
+			})
+		})
+	}
+}
+
+// TestAnAdditionThatTheBooksCannotRecordIsMadeLater: nothing was sent, so nothing
+// is in doubt.
+func TestAnAdditionThatTheBooksCannotRecordIsMadeLater(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.deny(anycosttest.Read, anycosttest.List)
+		r.another("replace_hourly", "24T10", "theirs", "8")
+		disk := &failingDisk{memory: r.disk}
+		r.host.extensions[diskID] = disk
+		e := r.start()
+		spend(t, e, noon.Add(-2*time.Hour), "a", "1")
+		pass(2 * time.Hour)
+		require.Equal(t, map[string]string{"11-24T10": "9"}, r.costs())
+		spend(t, e, noon.Add(-2*time.Hour), "a", "0.5")
+		disk.fail = true
+		pass(2 * time.Hour)
+		require.Equal(t, map[string]string{"11-24T10": "9"}, r.costs())
+		disk.fail = false
+		pass(2 * time.Hour)
+		assert.Equal(t, map[string]string{"11-24T10": "9.5"}, r.costs())
+		assert.Zero(t, r.gauge("held_hours"))
+	})
+}

@@ -215,8 +215,13 @@ func (e *cloudzeroExporter) reconnect(ctx context.Context, to setup.Credentials,
 func (e *cloudzeroExporter) prepare(ctx context.Context, old connection, to setup.Credentials,
 	change func(_ setup.Record, free bool) (setup.Record, error),
 ) (next connection, record setup.Record, err error) {
-	if record, err = change(e.setup.record, free(old.books)); err != nil {
+	if record, err = change(e.setup.record, free(ctx, old.books)); err != nil {
 		return next, record, err
+	}
+	if record.Books == e.setup.record.Books && record.Owner() != e.setup.record.Owner() {
+		if err = old.books.InheritAgain(ctx); err != nil {
+			return next, record, err
+		}
 	}
 	next = old
 	next.credentials, next.problem = to, nil
@@ -251,7 +256,7 @@ func (e *cloudzeroExporter) use(c connection) {
 
 // free says whether nothing of the books can have reached a connection, nor
 // anything of a connection the books.
-func free(books *ledger.Ledger) bool {
+func free(ctx context.Context, books *ledger.Ledger) bool {
 	for _, m := range books.Balance().Months {
 		if m.Rows > 0 || !m.Posted.IsZero() {
 			return false
@@ -259,7 +264,13 @@ func free(books *ledger.Ledger) bool {
 	}
 	for _, h := range books.Hours() {
 		p := h.Posted
-		if p.Revision > 0 || p.Doubt != 0 || p.Origin == ledger.Kept || p.Origin == ledger.Added {
+		if p.Revision > 0 || p.At > 0 || p.Doubt != 0 || p.BaseRows > 0 {
+			return false
+		}
+		if p.Origin != ledger.Added {
+			continue
+		}
+		if added, err := books.Added(ctx, h.Hour); err != nil || len(added) > 0 {
 			return false
 		}
 	}

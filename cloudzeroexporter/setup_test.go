@@ -124,6 +124,66 @@ func TestAMistypedConnectionKeepsNothing(t *testing.T) {
 	})
 }
 
+// TestAMistypedConnectionKeepsNothingOfAKeyThatMayOnlyPost: such a key cannot say
+// that the connection is unknown before it posts.
+func TestAMistypedConnectionKeepsNothingOfAKeyThatMayOnlyPost(t *testing.T) {
+	t.Parallel()
+	for name, denied := range map[string][]anycosttest.Scope{
+		"nor list": {anycosttest.List}, "nor list and read": {anycosttest.List, anycosttest.Read},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			firstRun(t, func(t *testing.T, r *rig, _ *disksExtension) {
+				r.serve(anycosttest.Config{APIKey: testKey, ConnectionID: testConnection, Denied: denied})
+				r.another("replace_hourly", "24T12", "theirs", "8")
+				pass(5 * time.Minute) // into an hour that was not the books' from its beginning
+				e := r.start()
+				spend(t, e, noon, "a", "1")
+				r.put(`{"api_key":"` + testKey + `","connection_id":"mistyped"}`)
+				pass(3 * time.Hour)
+				answer := r.put(`{"connection_id":"` + testConnection + `"}`)
+				assert.NotContains(t, answer, "waiting_for_other_connection")
+				pass(3 * time.Hour)
+				assert.Equal(t, map[string]string{"11-24T12": "9"}, r.costs(), "with what was there before")
+				assert.NotContains(t, r.settingsNow(), "other_connections")
+			})
+		})
+	}
+}
+
+// TestAMistypedConnectionInTheConfigurationKeepsNothing either, when it is put
+// right and the collector begins again.
+func TestAMistypedConnectionInTheConfigurationKeepsNothing(t *testing.T) {
+	t.Parallel()
+	firstRun(t, func(t *testing.T, r *rig, disks *disksExtension) {
+		r.serve(anycosttest.Config{APIKey: testKey, ConnectionID: testConnection, Denied: []anycosttest.Scope{anycosttest.List}})
+		r.another("replace_hourly", "24T12", "theirs", "8")
+		pass(5 * time.Minute) // into an hour that was not the books' from its beginning
+		r.cfg.APIKey, r.cfg.ConnectionID = testKey, "mistyped"
+		e := r.start()
+		spend(t, e, noon, "a", "1")
+		pass(3 * time.Hour)
+		require.NoError(t, e.Shutdown(t.Context()))
+
+		r.cfg.ConnectionID = testConnection
+		e = r.start()
+		spend(t, e, noon.Add(3*time.Hour), "a", "2")
+		pass(3 * time.Hour)
+		want := map[string]string{"11-24T12": "9", "11-24T15": "2"}
+		assert.Equal(t, want, r.costs())
+		assert.NotContains(t, r.settingsNow(), "other_connections")
+		assert.Len(t, disks.disks, 2, "the books, and whose they are")
+		require.NoError(t, e.Shutdown(t.Context()))
+
+		r.cfg.ConnectionID = "mistyped" // by now they are not free
+		e = r.start()
+		spend(t, e, noon, "a", "0.5")
+		pass(3 * time.Hour)
+		assert.Equal(t, want, r.costs())
+		assert.Len(t, disks.disks, 3)
+	})
+}
+
 func TestAnotherConnectionIsSetUp(t *testing.T) {
 	t.Parallel()
 	firstRun(t, func(t *testing.T, r *rig, disks *disksExtension) {

@@ -100,6 +100,7 @@ func TestAnswersBecomeClasses(t *testing.T) {
 		assert.Equal(t, c.status, e.Status)
 		assert.Equal(t, c.message, e.Message)
 		assert.Equal(t, c.after, e.RetryAfter)
+		assert.Equal(t, c.status < 400 || c.status >= 500, e.Effect(), c.status)
 		assert.Equal(t, c.unreadableAnswer, e.Err != nil)
 		assert.NotContains(t, err.Error(), "the-key")
 		assert.Contains(t, err.Error(), "/v2/connections/billing/anycost/conn-1/billing_drops: ")
@@ -139,6 +140,7 @@ func TestAConnectionThatNeverStoodTookNoEffect(t *testing.T) {
 	var e *Error
 	require.ErrorAs(t, err, &e)
 	assert.Equal(t, Unavailable, e.Class)
+	assert.False(t, e.Effect())
 	assert.Regexp(t, `^POST http://127\.0\.0\.1:\d+/v2/connections/billing/anycost/conn-1/billing_drops: no answer: dial tcp .*; it is tried again$`, err.Error())
 }
 

@@ -45,6 +45,9 @@ func NewDrop(m billing.Month, op Operation) *Drop {
 // Add adds so many rows, which are JSON objects with commas between them. The
 // drop keeps data as it is, and does not copy it.
 func (d *Drop) Add(rows int, data []byte) {
+	if rows == 0 {
+		return
+	}
 	if d.rows > 0 {
 		d.append([]byte(","))
 	}

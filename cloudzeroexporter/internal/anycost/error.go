@@ -9,7 +9,8 @@ import (
 type Class uint8
 
 const (
-	// Unavailable is an answer that says: not now. Nothing took effect.
+	// Unavailable is an answer that says: not now, or one that nobody expects. What
+	// took effect, [Error.Effect] says.
 	Unavailable Class = iota
 	// Lost is an answer that never came, or cannot be read. The request may
 	// have taken effect, or may do so later.
@@ -69,9 +70,11 @@ func (e *Error) Error() string {
 	}
 }
 
-// Effect says whether the request may have taken effect, or may yet.
+// Effect says whether the request may have taken effect, or may yet. Only a
+// connection that never stood and the statuses from 400 to 499 say that it has not:
+// 201, 202 or a redirection may come after the deed.
 func (e *Error) Effect() bool {
-	return e.Class == Lost || e.Class == Unavailable && e.Status >= 500
+	return e.Class == Lost || e.Class == Unavailable && e.Status != 0 && e.Status/100 != 4
 }
 
 // Unwrap returns why there was no answer.

@@ -233,17 +233,24 @@ func (s *Server) route(r *http.Request, body []byte, request *Request) reply {
 	switch {
 	case r.Method == http.MethodPost && path == "validate_billing_drop":
 		return s.allowed(Validate, func() reply { return s.validate(r, body) })
-	case s.cfg.ConnectionID != "" && connection != s.cfg.ConnectionID:
-		return reply{status: http.StatusNotFound, body: message("connection not found")}
 	case r.Method == http.MethodPost && rest == "billing_drops":
-		return s.allowed(Create, func() reply { return s.create(r, body, request) })
+		return s.allowed(Create, s.of(connection, func() reply { return s.create(r, body, request) }))
 	case r.Method == http.MethodGet && rest == "billing_drops":
-		return s.allowed(List, s.list)
+		return s.allowed(List, s.of(connection, s.list))
 	case r.Method == http.MethodGet && oneMonth:
-		return s.allowed(Read, func() reply { return s.read(monthName) })
+		return s.allowed(Read, s.of(connection, func() reply { return s.read(monthName) }))
 	default:
 		return s.violate(http.StatusNotFound, "unknown request "+r.Method+" "+r.URL.Path)
 	}
+}
+
+// of does something for a connection if there is one of that name. Who lacks the
+// scope is not told.
+func (s *Server) of(connection string, do func() reply) func() reply {
+	if s.cfg.ConnectionID != "" && connection != s.cfg.ConnectionID {
+		return func() reply { return reply{status: http.StatusNotFound, body: message("connection not found")} }
+	}
+	return do
 }
 
 // authorize wants the bare key: "this is not a bearer token".

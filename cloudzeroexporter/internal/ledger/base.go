@@ -13,6 +13,19 @@ import (
 // known what AnyCost held of them.
 func (l *Ledger) Begun() time.Time { return l.begun }
 
+// InheritAgain takes back what was found out of hours that began before the books:
+// another connection, which they go to, may hold something else.
+func (l *Ledger) InheritAgain(ctx context.Context) error {
+	postings := make(map[billing.Hour]Posting)
+	for _, h := range l.Hours() {
+		if h.Posted.Origin == Kept || h.Posted.Origin == Added {
+			h.Posted.Origin = Inherited
+			postings[h.Hour] = h.Posted
+		}
+	}
+	return l.MarkPosted(ctx, postings)
+}
+
 // KeepBase keeps rows, as JSON objects, that AnyCost held of an inherited hour
 // before the books did. They are part of every replacement of the hour from now
 // on.

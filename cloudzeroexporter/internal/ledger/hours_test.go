@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/usage"
 )
 
 // post says that AnyCost took the hour as it is now.
@@ -183,4 +184,73 @@ func TestTheLastLabelHolds(t *testing.T) {
 		require.Len(t, c.Rows, 1)
 		assert.Equal(t, "Crimson", c.Rows[0].TeamAlias)
 	}
+}
+
+// TestAStorageThatBreaksWhileAnHourIsGivenUp: the hour's rows and identities rot
+// on disk, and the disk is full when the second is put aside.
+func TestAStorageThatBreaksWhileAnHourIsGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		l := open(t, d)
+		now := billing.HourOf(time.Now())
+		_, err := commit(l, spend(now, 1, "ana", "1"))
+		require.NoError(t, err)
+		time.Sleep(checkpointAfter + idleAfter + 2*maintainEvery)
+		d.set(func(d *disk) {
+			for _, key := range []string{hourKey(now), seenKey(now, 0)} {
+				d.values[key][len(d.values[key])-1] ^= 1
+			}
+			d.left = 1
+		})
+		_, err = commit(l, spend(now, 2, "ana", "2"))
+		require.ErrorIs(t, err, errDisk)
+		d.set(func(d *disk) { d.left = -1 })
+		_, err = commit(l, spend(now+1, 3, "ana", "4"))
+		require.NoError(t, err)
+		time.Sleep(checkpointAfter + 2*maintainEvery)
+		_, err = commit(l, spend(now, 2, "ana", "2"))
+		require.NoError(t, err)
+		time.Sleep(checkpointAfter + 2*maintainEvery)
+		synctest.Wait()
+		want := map[string]string{now.String() + " ana": "2", (now + 1).String() + " ana": "4"}
+		assert.Equal(t, want, costs(t, l))
+		assert.Equal(t, want, costs(t, open(t, d.crash())))
+		assert.Equal(t, "7", l.Balance().Read().String(), "what was lost is not forgotten")
+	})
+}
+
+// TestAnAnswerIsRememberedFromTheLastTimeItWasHeard, also over a restart: a
+// server that repeats its ids gave it twice.
+func TestAnAnswerIsRememberedFromTheLastTimeItWasHeard(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		answered := func(call, answer uint64, fromProvider bool) *usage.Record {
+			r := spend(billing.HourOf(time.Now()), call, "ana", "1")
+			r.Answer, r.FromProvider = answer, fromProvider
+			return r
+		}
+		d := newDisk()
+		l := open(t, d)
+		const answers = 20 // whose hours are read in any order
+		for id := range uint64(answers) {
+			_, err := commit(l, answered(2*id+1, id+1, true))
+			require.NoError(t, err)
+		}
+		time.Sleep(47 * time.Hour)
+		for id := range uint64(answers) {
+			_, err := commit(l, answered(2*id+2, id+1, true))
+			require.NoError(t, err)
+		}
+		time.Sleep(checkpointAfter + maintainEvery)
+		require.NoError(t, l.Close(context.Background()))
+		for range 8 {
+			again := open(t, d.crash())
+			time.Sleep(3 * time.Hour)
+			got, err := commit(again, answered(1000, 1, false))
+			require.NoError(t, err)
+			assert.Equal(t, map[string]int64{"free": 1}, outcomes(got))
+			require.NoError(t, again.Close(context.Background()))
+		}
+	})
 }

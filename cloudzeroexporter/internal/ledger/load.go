@@ -15,22 +15,30 @@ func (l *Ledger) loadLocked(ctx context.Context, h *hour) error {
 	if h.contents != nil {
 		return nil
 	}
-	c, err := l.readRows(ctx, h)
-	if errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrNewer) {
-		c, err = newContents(), l.loseLocked(ctx, h, err)
-	}
-	if err != nil {
-		return err
+	c, unreadable := l.readRows(ctx, h)
+	if unreadable != nil {
+		if !errors.Is(unreadable, ErrCorrupt) || errors.Is(unreadable, ErrNewer) {
+			return unreadable
+		}
+		c = newContents()
 	}
 	for chunk := range h.SeenChunks {
 		key := seenKey(h.Hour, chunk)
 		var ids []byte
-		_, err := l.store.get(ctx, key, &ids)
+		found, err := l.store.get(ctx, key, &ids)
+		if err == nil && !found {
+			err = fmt.Errorf("%w: calls of hour %s are not in the storage and may be billed again", ErrCorrupt, h.Hour)
+		}
 		if err == nil {
 			c.seen.grow(len(ids) / idBytes)
 			err = unpackIDs(ids, func(id uint64) { c.seen.add(id) })
 		}
 		if err = l.setAside(ctx, key, err); err != nil {
+			return err
+		}
+	}
+	if unreadable != nil { // at last, because an hour that changed has its contents
+		if err := l.loseLocked(ctx, h, unreadable); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -75,11 +78,14 @@ func (l *Ledger) readHead(h *head) error {
 }
 
 func (l *Ledger) readAnswers(ctx context.Context) error {
-	for heard, chunks := range l.answers.chunks {
-		for chunk := range chunks {
+	for _, heard := range slices.Sorted(maps.Keys(l.answers.chunks)) { // the last time holds
+		for chunk := range l.answers.chunks[heard] {
 			key := answersKey(heard, chunk)
 			var stored storedAnswers
-			_, err := l.store.get(ctx, key, &stored)
+			found, err := l.store.get(ctx, key, &stored)
+			if err == nil && !found {
+				err = fmt.Errorf("%w: answers that were heard in %s are not in the storage", ErrCorrupt, heard)
+			}
 			if err == nil {
 				err = l.answers.restore(&stored)
 			}

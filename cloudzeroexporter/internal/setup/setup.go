@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
+	"strconv"
 
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 )
@@ -57,11 +59,22 @@ func (r Record) With(connection string, free bool) Record {
 	case r.Books != "" && (owner == "" || free):
 		delete(owners, owner)
 	default:
-		r.Books = "books_" + connection
+		r.Books = newBooks(connection, owners)
 	}
 	owners[connection] = r.Books
 	r.Owners = owners
 	return r
+}
+
+// newBooks is a name for a connection's first books. Those that bear its name may
+// be another's by now, who got them while they were free.
+func newBooks(connection string, owners map[string]string) string {
+	name := "books_" + connection
+	taken := slices.Collect(maps.Values(owners))
+	for n, first := 2, name; slices.Contains(taken, name); n++ {
+		name = first + "_" + strconv.Itoa(n)
+	}
+	return name
 }
 
 // Without is the record for the time before a connection is known, or after it

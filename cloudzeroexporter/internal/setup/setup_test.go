@@ -85,6 +85,22 @@ func TestWhoseBooks(t *testing.T) {
 	assert.Equal(t, map[string]string{"x": FirstBooks}, x.Owners, "a record does not change")
 }
 
+// TestNoTwoConnectionsHaveTheSameBooks: books that were made for one connection
+// and went to another, because they were free, are not given to the first too.
+func TestNoTwoConnectionsHaveTheSameBooks(t *testing.T) {
+	t.Parallel()
+	r := Record{}.With("a", false).With("b", true)
+	require.Equal(t, map[string]string{"b": "books_a"}, r.Owners)
+	r = r.With("a", false)
+	assert.Equal(t, "a", r.Owner())
+	assert.Equal(t, map[string]string{"b": "books_a", "a": "books_a_2"}, r.Owners)
+	r = r.With("c", true).With("a", false)
+	assert.Equal(t, map[string]string{"b": "books_a", "c": "books_a_2", "a": "books_a_3"}, r.Owners)
+	r = r.With("a_2", false)
+	assert.Equal(t, "books_a_2_2", r.Books)
+	assert.Equal(t, "books_a", r.With("b", false).Books)
+}
+
 func TestTheRecordInTheStorage(t *testing.T) {
 	t.Parallel()
 	d := disk{}

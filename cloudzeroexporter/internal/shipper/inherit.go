@@ -15,7 +15,7 @@ import (
 
 // origin settles how the hour shares with what AnyCost holds of it.
 func (r *round) origin(ctx context.Context, h ledger.Summary) error {
-	if r.adds {
+	if r.adds && h.Posted.Origin != ledger.Added { // else a part of it may have been added
 		return r.books.KeepAdded(ctx, h.Hour, nil)
 	}
 	return r.inherit(ctx, h)

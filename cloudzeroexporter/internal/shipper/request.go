@@ -81,7 +81,7 @@ func (r *round) check(q Request, hours []ledger.Summary) error {
 }
 
 // checkWholeMonth: what replace_drop is not given is gone.
-func (*round) checkWholeMonth(c Selection, hours []ledger.Summary) error {
+func (r *round) checkWholeMonth(c Selection, hours []ledger.Summary) error {
 	if !c.Ranged || c.Limit > 0 || len(hours) == 0 || c.From > hours[0].Hour.Month().First() || c.To < (hours[0].Hour.Month()+1).First() {
 		return &ConflictError{"replace_drop replaces a whole month: give start_time_utc and end_time_utc of one month, and no limit"}
 	}
@@ -92,10 +92,30 @@ func (*round) checkWholeMonth(c Selection, hours []ledger.Summary) error {
 		}
 		bytes += 1000 * h.Rows // more than a row takes
 	}
-	if bytes > anycost.MaxBodyBytes {
-		return &ConflictError{fmt.Sprintf("month %s does not fit into one body; leave the operation out", hours[0].Hour.Month())}
+	month := hours[0].Hour.Month()
+	switch left := r.rowsBeyond(month, hours); {
+	case bytes > anycost.MaxBodyBytes:
+		return &ConflictError{fmt.Sprintf("month %s does not fit into one body; leave the operation out", month)}
+	case left > 0:
+		return &ConflictError{fmt.Sprintf("replace_drop would erase %d rows of month %s that CloudZero holds and the books no longer have, "+
+			"because their hours are older than the retention; leave the operation out", left, month)}
+	default:
+		return nil
 	}
-	return nil
+}
+
+// rowsBeyond is the number of rows that were posted of the month's other hours,
+// most of which have left the books.
+func (r *round) rowsBeyond(month billing.Month, hours []ledger.Summary) (rows int) {
+	for _, m := range r.books.Balance().Months {
+		if m.Month == month {
+			rows = m.Rows
+		}
+	}
+	for _, h := range hours {
+		rows -= h.Posted.Rows
+	}
+	return rows
 }
 
 // Export posts what the request chooses and returns after that. The error is
@@ -240,7 +260,7 @@ func (s *Shipper) Rejected() billing.Amount { return s.books.Balance().Rejected 
 // whole ships the hours of one month as the whole of it.
 func (r *round) whole(ctx context.Context, hours []ledger.Summary) error {
 	d := anycost.NewDrop(hours[0].Hour.Month(), anycost.ReplaceDrop)
-	var parcels []parcel
+	var before, parcels []parcel
 	for _, h := range hours {
 		c, err := r.books.Contents(ctx, h.Hour)
 		if err != nil {
@@ -250,6 +270,7 @@ func (r *round) whole(ctx context.Context, hours []ledger.Summary) error {
 		if err != nil {
 			return err
 		}
+		before = append(before, p)
 		if p.Posted.Origin != ledger.Kept {
 			p.Posted.Origin = ledger.Own // nobody else has rows of the month any more
 		}
@@ -260,6 +281,9 @@ func (r *round) whole(ctx context.Context, hours []ledger.Summary) error {
 		return &ConflictError{fmt.Sprintf("month %s does not fit into one body; leave the operation out", d.Month)}
 	}
 	if err := r.post(ctx, d, parcels); err != nil {
+		if !mayHaveEffect(err) { // others still have their rows of the month
+			err = errors.Join(err, r.doubt(ctx, before, doubtBefore))
+		}
 		return err
 	}
 	r.mu.Lock()

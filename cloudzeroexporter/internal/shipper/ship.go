@@ -93,11 +93,15 @@ func (r *round) ship(ctx context.Context, parcels []parcel) error {
 	if len(parcels) == 0 {
 		return nil
 	}
+	d := dropOf(parcels)
+	if d.Rows() == 0 {
+		return r.posted(ctx, parcels) // the rows were lost, so there is nothing to send
+	}
 	single := len(parcels) == 1
 	if single && envelopeBytes+len(parcels[0].data) > anycost.MaxBodyBytes {
 		return r.shipInParts(ctx, parcels[0], anycost.MaxBodyBytes-envelopeBytes)
 	}
-	err := r.post(ctx, dropOf(parcels), parcels)
+	err := r.post(ctx, d, parcels)
 	if err == nil {
 		return r.posted(ctx, parcels)
 	}
@@ -136,6 +140,11 @@ func (r *round) shipInParts(ctx context.Context, p parcel, limit int) error {
 		d := anycost.NewDrop(p.Hour.Month(), operation)
 		d.Add(part.rows, part.data)
 		err := r.post(ctx, d, []parcel{p})
+		if err != nil && operation == anycost.Sum && p.Posted.Doubt == 0 {
+			// AnyCost holds a part of the hour. A definite no to what comes next
+			// must not make it seem whole, as it was before.
+			p.Posted.Doubt = time.Now().Unix()
+		}
 		switch class := classOf(err); {
 		case err == nil:
 			operation = anycost.Sum
@@ -158,7 +167,12 @@ func (r *round) shipInParts(ctx context.Context, p parcel, limit int) error {
 // it had none: a crash at any time leaves the doubt behind.
 func (r *round) post(ctx context.Context, d *anycost.Drop, parcels []parcel) error {
 	begin := time.Now()
+	// A part of an hour, which was begun, leaves the hour in doubt whatever comes.
+	begun := d.Operation == anycost.Sum && parcels[0].Posted.Origin != ledger.Added
 	if err := r.doubt(ctx, parcels, func(parcel) int64 { return begin.Unix() }); err != nil {
+		if !begun {
+			_ = r.doubt(ctx, parcels, doubtBefore) // nothing was sent; memory takes it back at once
+		}
 		return fmt.Errorf("not posted, because the books could not record it: %w", err)
 	}
 	_, err := r.client.Post(ctx, d)
@@ -167,14 +181,23 @@ func (r *round) post(ctx context.Context, d *anycost.Drop, parcels []parcel) err
 		result = classOf(err).String()
 	}
 	r.opts.Posted(result, time.Since(begin))
-	var answer *anycost.Error
-	if errors.As(err, &answer) && !answer.Effect() && (d.Operation != anycost.Sum || parcels[0].Posted.Origin == ledger.Added) {
-		if err := r.doubt(ctx, parcels, func(p parcel) int64 { return p.Posted.Doubt }); err != nil {
+	if err != nil && !mayHaveEffect(err) && !begun {
+		if err := r.doubt(ctx, parcels, doubtBefore); err != nil {
 			r.opts.Logger.Warn("The books could not record that AnyCost refused hours; they are posted once more than needed", zap.Error(err))
 		}
 	}
 	return err
 }
+
+// mayHaveEffect says whether a request that ended with the error can have changed
+// what AnyCost holds, or may yet.
+func mayHaveEffect(err error) bool {
+	var answer *anycost.Error
+	return errors.As(err, &answer) && answer.Effect()
+}
+
+// doubtBefore is since when nobody knew before the request.
+func doubtBefore(p parcel) int64 { return p.Posted.Doubt }
 
 // doubt records since when nobody knows what AnyCost holds of the hours.
 func (r *round) doubt(ctx context.Context, parcels []parcel, since func(parcel) int64) error {

@@ -52,6 +52,9 @@ func parseHidden(text string, want hiddenWants) (h hiddenParams) {
 			h.fromProvider = hasMembers(value)
 			missing &^= headers
 		case "response_cost":
+			if valueEnd(value) == len(value) {
+				return false // it was cut off: the beginning of a price is not the price
+			}
 			if h.costZero = isZeroJSON(value); want.cost {
 				h.cost = priceOfJSON(gjson.Parse(value))
 			}
@@ -115,6 +118,10 @@ func priceOfJSON(v gjson.Result) price {
 // cacheCounts are the tokens that a provider's cache read and wrote.
 type cacheCounts struct{ read, write uint64 }
 
+// longestCacheName bounds how far a name's end is looked for, so that a text is
+// read once.
+const longestCacheName = len("_creation_input_tokens':")
+
 // cacheCountsIn finds the counts in a text that Python printed:
 // {'prompt_tokens_details': {'cached_tokens': 12, …}, …}. It is no JSON. The
 // names that say more win over the others.
@@ -131,7 +138,8 @@ func cacheCountsIn(text string) cacheCounts {
 			continue
 		}
 		var count *uint64
-		name, value, _ := strings.Cut(rest, "':")
+		name, _, _ := strings.Cut(rest[:min(len(rest), longestCacheName)], "':")
+		value := strings.TrimPrefix(rest[len(name):], "':")
 		switch name {
 		case "_read_input_tokens":
 			count = &named.read
