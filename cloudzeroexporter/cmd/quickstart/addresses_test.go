@@ -1,0 +1,45 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/otelcol"
+)
+
+// TestAnotherCollectorIsLeftAlone: it would answer, and be sent the sandbox's
+// calls.
+func TestAnotherCollectorIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		assert.Fail(t, "the other one was asked", r.URL.Path)
+	}))
+	t.Cleanup(other.Close)
+	taken := other.Listener.Addr().String()
+	storage := filepath.Join(t.TempDir(), "data")
+	o := options{
+		collector: "no-collector", data: storage,
+		addresses: otelcol.Addresses{GRPC: free(t), HTTP: taken, Console: free(t), Health: taken},
+	}
+	_, err := o.start(t.Context(), "http://localhost:1", storage, "840h", "info")
+	require.ErrorContains(t, err, taken)
+	assert.ErrorContains(t, err, "End it, or give another address with -http")
+	assert.ErrorContains(t, err, "-health")
+	assert.NotContains(t, err.Error(), "-grpc")
+	assert.NoDirExists(t, storage)
+}
+
+// free is an address that nobody listens on.
+func free(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "localhost:0")
+	require.NoError(t, err)
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
+}
