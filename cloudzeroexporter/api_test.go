@@ -107,7 +107,6 @@ func TestExportRefusesWhatWouldDoubleOrErase(t *testing.T) {
 		`{"operation":"sum"}`:          "hour 2026-11-24T14:00:00Z is still open",
 		`{"operation":"replace_drop"}`: "replace_drop replaces a whole month",
 		`{"operation":"replace_drop","start_time_utc":"2026-11-24","end_time_utc":"2026-12-01"}`: "replace_drop replaces a whole month",
-		`{"operation":"erase"}`: `operation "erase" is none of`,
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
@@ -186,6 +185,7 @@ func TestBadRequestsAreNamed(t *testing.T) {
 			`{"end_time_utc":"1999"}`:        `end_time_utc: "1999" is not a time`,
 			`{"start_time_utc":"2026-11-24","end_time_utc":"2026-11-23"}`: "end_time_utc: 2026-11-23 is not after 2026-11-24",
 			`{"start":"2026-11-24"}`: `unknown field "start"`,
+			`{"operation":"erase"}`:  `operation: "erase" is none of replace_hourly, sum, replace_drop`,
 		} {
 			for _, path := range []string{"/cloudzero/export", "/cloudzero/dry-run"} {
 				status, answer := r.api(http.MethodPost, path, body)
@@ -194,10 +194,13 @@ func TestBadRequestsAreNamed(t *testing.T) {
 			}
 		}
 		for path, want := range map[string]string{
-			"/cloudzero/hours?from=x":           `from: "x" is not a time`,
-			"/cloudzero/hours?offset=-1":        `offset: "-1"`,
-			"/cloudzero/summary?group_by=color": `group_by: "color" is none of`,
-			"/cloudzero/hours/noon/rows":        "noon",
+			"/cloudzero/hours?from=x":                                    `from: "x" is not a time`,
+			"/cloudzero/hours?offset=-1":                                 `offset: "-1"`,
+			"/cloudzero/summary?group_by=color":                          `group_by: "color" is none of`,
+			"/cloudzero/hours/noon/rows":                                 `"noon" is not a full hour such as`,
+			"/cloudzero/hours?form=2026-11-24":                           `unknown parameter "form"; there are from, to, offset, limit`,
+			"/cloudzero/summary?by=team":                                 `unknown parameter "by"; there are group_by, from, to, per, offset, limit`,
+			"/cloudzero/hours/2026-11-24T12:00:00Z/rows?from=2026-11-24": `unknown parameter "from"; there are format, offset, limit`,
 		} {
 			status, answer := r.api(http.MethodGet, path, "")
 			assert.Equal(t, http.StatusBadRequest, status)

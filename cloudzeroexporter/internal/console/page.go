@@ -69,7 +69,7 @@ func (c *console) view(ctx context.Context, e Exports, query url.Values) (v view
 	settings := e.Settings()
 	v = view{
 		State: e.State(time.Now()), Settings: settings, Zone: settings.Timezone, LogOut: c.Token != "", Warnings: e.Warnings(),
-		Progress: lineOf(e.Progress()), Rejected: e.Rejected(), Operations: []string{"replace_hourly", "sum", "replace_drop"}, query: query,
+		Progress: lineOf(e.Progress()), Rejected: e.Rejected(), Operations: operations, query: query,
 	}
 	v.Health = healthOf(settings, v.State)
 	if v.Spending, err = c.spendingView(ctx, e, query); err != nil {

@@ -39,11 +39,11 @@ type spending struct {
 func (c *console) summary(e Exports, r *http.Request) (any, error) {
 	query := r.URL.Query()
 	q := question{by: cmp.Or(query.Get("group_by"), "team"), zone: e.Settings().Timezone}
-	var (
-		list span
-		err  error
-	)
-	q.from, q.to, err = queryRange(r, q.zone)
+	var list span
+	err := onlyParameters(r, "group_by", "from", "to", "per", "offset", "limit")
+	if err == nil {
+		q.from, q.to, err = queryRange(r, q.zone)
+	}
 	if err == nil {
 		list, err = querySpan(r)
 	}
