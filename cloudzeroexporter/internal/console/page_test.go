@@ -73,6 +73,7 @@ func TestThePageShowsWhatNeedsAPerson(t *testing.T) {
 	e := books(t, "2026-11-01T00:00:00Z", 30, 2)
 	e.contents[3].Rows[0].Unpriced, e.contents[3].Rows[0].UnpricedTokens = 2, 15
 	e.contents[3].Totals.Unpriced, e.contents[3].Totals.UnpricedTokens = 2, 15
+	e.contents[29].Rows[1].Model, e.contents[29].Rows[1].Cost = "llama", billing.Amount{}
 	e.warnings = []Warning{{What: "Calls without a <span>.", Advice: "Set LITELLM_OTEL_V2.", Since: hour(t, "2026-11-01T00:00:00Z").Start(), Count: 7}}
 	e.state.Held = []shipper.HeldHour{{Hour: hour(t, "2026-11-01T02:00:00Z"), Rows: 3, Cost: amount(t, "0.5"), Reason: "the name"}}
 	e.outcomes.Spans[billing.Ignored] = Outcome{Spans: 12}
@@ -83,6 +84,7 @@ func TestThePageShowsWhatNeedsAPerson(t *testing.T) {
 	for _, want := range []string{
 		"<b>Calls without a &lt;span&gt;.</b> Set LITELLM_OTEL_V2.", "seen 7 times now", `Since <time datetime="2026-11-01T00:00:00Z"`,
 		"openai/gpt-4o</th><td class=\"n\">2</td><td class=\"n\">15</td>", "the name", "<td class=\"n\">12</td>", "<td class=\"n\">34</td>", "Raise it.", "An export runs: 4 of 9 hours",
+		"openai/llama</th><td class=\"n\">1</td><td class=\"n\">15</td>",
 		"Books of other connections are kept beside these: <b>old</b>", "token has changed", "25 to 30 of 30", "all 2 rows",
 		`id="forget"`, `href="?hour=2026-11-01T02%3A00%3A00Z&amp;hours=24&amp;rows=0#rows"`,
 	} {

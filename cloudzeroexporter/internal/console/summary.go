@@ -96,12 +96,7 @@ func (c *console) spending(ctx context.Context, e Exports, q question) (s spendi
 			return s, err
 		}
 		for _, line := range q.lines(h.Hour, sums) {
-			g := groups[line.Name]
-			if g == nil {
-				g = &group{Name: line.Name}
-				groups[line.Name] = g
-			}
-			g.add(line)
+			addTo(groups, line)
 			s.all.add(line)
 		}
 	}
