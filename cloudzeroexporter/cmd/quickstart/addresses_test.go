@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/otelcol"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/otelcol/otelcoltest"
 )
 
 // TestAnotherCollectorIsLeftAlone: it would answer, and be sent the sandbox's
@@ -25,7 +25,7 @@ func TestAnotherCollectorIsLeftAlone(t *testing.T) {
 	storage := filepath.Join(t.TempDir(), "data")
 	o := options{
 		collector: "no-collector", data: storage,
-		addresses: otelcol.Addresses{GRPC: free(t), HTTP: taken, Console: free(t), Health: taken},
+		addresses: otelcol.Addresses{GRPC: otelcoltest.Free(t), HTTP: taken, Console: otelcoltest.Free(t), Health: taken},
 	}
 	_, err := o.start(t.Context(), "http://localhost:1", storage, "840h", "info")
 	require.ErrorContains(t, err, taken)
@@ -33,13 +33,4 @@ func TestAnotherCollectorIsLeftAlone(t *testing.T) {
 	assert.ErrorContains(t, err, "-health")
 	assert.NotContains(t, err.Error(), "-grpc")
 	assert.NoDirExists(t, storage)
-}
-
-// free is an address that nobody listens on.
-func free(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "localhost:0")
-	require.NoError(t, err)
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
 }
