@@ -122,56 +122,23 @@ func TestExportRefusesWhatWouldDoubleOrErase(t *testing.T) {
 	}
 }
 
-// TestReplaceDropErasesNothingThatTheBooksCannotPostAgain: hours that left the
-// books are at AnyCost only, and half a month is no whole one.
-func TestReplaceDropErasesNothingThatTheBooksCannotPostAgain(t *testing.T) {
+// TestAMonthThatFitsIntoNoBodyIsNotReplaced, not even in part.
+func TestAMonthThatFitsIntoNoBodyIsNotReplaced(t *testing.T) {
 	t.Parallel()
-	const wholeMonth = `{"operation":"replace_drop","start_time_utc":"2026-11-01","end_time_utc":"2026-12-01"}`
-	refused := func(t *testing.T, r *rig, want string) {
-		t.Helper()
-		before := r.costs()
-		status, answer := r.api(http.MethodPost, "/cloudzero/export", wholeMonth)
+	inBubble(t, func(t *testing.T, r *rig) {
+		e := r.start()
+		td := ptrace.NewTraces()
+		spans := td.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans()
+		for i := range 6000 {
+			addCall(spans, noon.Add(time.Duration(i)), fmt.Sprintf("team-%d", i), "gpt-4o", "0.5")
+		}
+		require.NoError(t, e.ConsumeTraces(t.Context(), td))
+		status, answer := r.api(http.MethodPost, "/cloudzero/export",
+			`{"operation":"replace_drop","start_time_utc":"2026-11-01","end_time_utc":"2026-12-01"}`)
 		assert.Equal(t, http.StatusConflict, status)
-		assert.Contains(t, answer["detail"].(map[string]any)["error"], want)
-		assert.Equal(t, before, r.costs())
-	}
-	t.Run("hours that left the books", func(t *testing.T) {
-		t.Parallel()
-		inBubble(t, func(t *testing.T, r *rig) {
-			r.cfg.Retention = 24 * time.Hour
-			e := r.start()
-			spend(t, e, noon, "a", "1", "0.5")
-			pass(72 * time.Hour)
-			spend(t, e, noon.Add(71*time.Hour), "b", "2")
-			require.Equal(t, []string{"2026-11-27T11:00:00Z"}, r.hours())
-			refused(t, r, "replace_drop would erase 2 rows of 2026-11")
-			pass(2 * time.Hour)
-			assert.Equal(t, map[string]string{"11-24T12": "1.5", "11-27T11": "2"}, r.costs())
-		})
+		assert.Contains(t, answer["detail"].(map[string]any)["error"], "month 2026-11 does not fit into one body")
+		assert.Empty(t, r.costs())
 	})
-	t.Run("more than fits into one body", func(t *testing.T) {
-		t.Parallel()
-		inBubble(t, func(t *testing.T, r *rig) {
-			e := r.start()
-			td := ptrace.NewTraces()
-			spans := td.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans()
-			for i := range 6000 {
-				addCall(spans, noon.Add(time.Duration(i)), fmt.Sprintf("team-%d", i), "gpt-4o", "0.5")
-			}
-			require.NoError(t, e.ConsumeTraces(t.Context(), td))
-			refused(t, r, "month 2026-11 does not fit into one body")
-		})
-	})
-}
-
-// hours are those in the books, newest first.
-func (r *rig) hours() (hours []string) {
-	r.t.Helper()
-	_, answer := r.api(http.MethodGet, "/cloudzero/hours", "")
-	for _, h := range answer["hours"].([]any) {
-		hours = append(hours, h.(map[string]any)["hour"].(string))
-	}
-	return hours
 }
 
 func TestBadRequestsAreNamed(t *testing.T) {
