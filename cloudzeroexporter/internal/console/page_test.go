@@ -93,3 +93,19 @@ func TestThePageShowsWhatNeedsAPerson(t *testing.T) {
 	assert.NotContains(t, body, "style=", "the policy forbids it")
 	assert.NotContains(t, body, "onclick")
 }
+
+// TestTimesAreThoseOfTheZone, with UTC on hover; days are the zone's, too.
+func TestTimesAreThoseOfTheZone(t *testing.T) {
+	t.Parallel()
+	e := books(t, "2026-11-01T22:00:00Z", 2, 1)
+	var err error
+	e.settings.Timezone, err = time.LoadLocation("Europe/Berlin")
+	require.NoError(t, err)
+	body := ask(e, Options{}, http.MethodGet, "/?per=hour&hour=2026-11-01T23:00:00Z", "", nil).Body.String()
+	const shown = `<time datetime="2026-11-01T23:00:00Z" title="2026-11-01 23:00 UTC">2026-11-02 00:00</time>`
+	assert.Contains(t, body, "times in Europe/Berlin")
+	assert.Contains(t, body, `<th scope="row">`+shown+`</th>`, "of an hour")
+	assert.Contains(t, body, "Rows of "+shown)
+	assert.Contains(t, body, `<th scope="row">2026-11-02 00:00</th>`, "of the chart")
+	assert.Equal(t, []string{"2026-11-01", "2026-11-02"}, texts(get(t, e, "/cloudzero/summary?group_by=day").Get("groups.#.name")))
+}
