@@ -45,8 +45,8 @@ type view struct {
 	Hours      []hourLine
 	HourPages  pages
 	Rows       *rowsView
-	Unpriced   []group
-	AtZero     []group
+	Unpriced   modelList
+	AtZero     modelList
 	Outcomes   []spanLine
 	Points     []pointLine
 	Operations []string

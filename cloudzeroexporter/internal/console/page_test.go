@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -92,6 +93,20 @@ func TestThePageShowsWhatNeedsAPerson(t *testing.T) {
 	}
 	assert.NotContains(t, body, "style=", "the policy forbids it")
 	assert.NotContains(t, body, "onclick")
+}
+
+// TestNamesOfACallersMakingDoNotFillThePage: anybody can ask for any model.
+func TestNamesOfACallersMakingDoNotFillThePage(t *testing.T) {
+	t.Parallel()
+	e := books(t, "2026-11-01T22:00:00Z", 1, 250)
+	for i := range e.contents[0].Rows {
+		e.contents[0].Rows[i].Model = fmt.Sprintf("model-%03d", i)
+		e.contents[0].Rows[i].Cost = billing.Amount{}
+	}
+	body := ask(e, Options{}, http.MethodGet, "/", "", nil).Body.String()
+	assert.Contains(t, body, "openai/model-099</th>")
+	assert.NotContains(t, body, "model-100")
+	assert.Contains(t, body, "and 150 more")
 }
 
 // TestTimesAreThoseOfTheZone, with UTC on hover; days are the zone's, too.

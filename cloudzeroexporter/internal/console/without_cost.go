@@ -12,7 +12,7 @@ import (
 // which no cost was told, of all hours in the books; and those of which every call
 // cost 0, since an hour. LiteLLM tells a price of 0 and one that it does not know
 // alike.
-func (c *console) withoutCost(ctx context.Context, e Exports, since billing.Hour) (unpriced, atZero []group, err error) {
+func (c *console) withoutCost(ctx context.Context, e Exports, since billing.Hour) (unpriced, atZero modelList, err error) {
 	all, recent := make(map[string]*group), make(map[string]*group)
 	for _, h := range e.Hours() {
 		if h.Totals.Unpriced == 0 && h.Hour < since {
@@ -20,7 +20,7 @@ func (c *console) withoutCost(ctx context.Context, e Exports, since billing.Hour
 		}
 		sums, err := c.sums.hour(ctx, e, h)
 		if err != nil {
-			return nil, nil, err
+			return unpriced, atZero, err
 		}
 		for _, line := range sums.by[byDeployment] {
 			addTo(all, line)
@@ -29,21 +29,29 @@ func (c *console) withoutCost(ctx context.Context, e Exports, since billing.Hour
 			}
 		}
 	}
-	for _, g := range all {
-		if g.Unpriced > 0 {
-			unpriced = append(unpriced, *g)
-		}
-	}
-	for _, g := range recent {
-		if g.Cost.IsZero() && g.Requests > g.Unpriced {
-			atZero = append(atZero, *g)
-		}
-	}
-	slices.SortFunc(unpriced, func(a, b group) int {
+	unpriced = modelsOf(all, func(g group) bool { return g.Unpriced > 0 }, func(a, b group) int {
 		return cmp.Or(cmp.Compare(b.UnpricedTokens, a.UnpricedTokens), cmp.Compare(a.Name, b.Name))
 	})
-	slices.SortFunc(atZero, largestFirst)
+	atZero = modelsOf(recent, func(g group) bool { return g.Cost.IsZero() && g.Requests > g.Unpriced }, largestFirst)
 	return unpriced, atZero, nil
+}
+
+// modelList is the first models of a list, and how many there are More.
+type modelList struct {
+	Models []group
+	More   int
+}
+
+func modelsOf(groups map[string]*group, wanted func(group) bool, order func(a, b group) int) modelList {
+	var all []group
+	for _, g := range groups {
+		if wanted(*g) {
+			all = append(all, *g)
+		}
+	}
+	slices.SortFunc(all, order)
+	shown := part(span{0, pageRows}, all)
+	return modelList{shown, len(all) - len(shown)}
 }
 
 // addTo adds the line to the group of its name.
