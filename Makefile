@@ -55,6 +55,7 @@ tidy-check: ## fail when go.mod is not tidy
 fuzz: ## fuzz every target for FUZZTIME
 	go test -run '^$$' -fuzz '^FuzzParseAmount$$' -fuzztime $(FUZZTIME) $(MINIMIZE) ./cloudzeroexporter/internal/billing
 	go test -run '^$$' -fuzz '^FuzzRead$$' -fuzztime $(FUZZTIME) $(MINIMIZE) ./cloudzeroexporter/internal/usage
+	go test -run '^$$' -fuzz '^FuzzMembers$$' -fuzztime $(FUZZTIME) $(MINIMIZE) ./cloudzeroexporter/internal/usage
 	go test -run '^$$' -fuzz '^FuzzReadMetrics$$' -fuzztime $(FUZZTIME) $(MINIMIZE) ./cloudzeroexporter/internal/usage
 	go test -run '^$$' -fuzz '^FuzzKey$$' -fuzztime $(FUZZTIME) $(MINIMIZE) ./cloudzeroexporter/internal/cbf
 	go test -run '^$$' -fuzz '^FuzzReplay$$' -fuzztime $(FUZZTIME) $(MINIMIZE) ./cloudzeroexporter/internal/ledger

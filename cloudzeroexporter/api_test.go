@@ -107,7 +107,6 @@ func TestExportRefusesWhatWouldDoubleOrErase(t *testing.T) {
 		`{"operation":"sum"}`:          "hour 2026-11-24T14:00:00Z is still open",
 		`{"operation":"replace_drop"}`: "replace_drop replaces a whole month",
 		`{"operation":"replace_drop","start_time_utc":"2026-11-24","end_time_utc":"2026-12-01"}`: "replace_drop replaces a whole month",
-		`{"operation":"erase"}`: `operation "erase" is none of`,
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
@@ -123,6 +122,25 @@ func TestExportRefusesWhatWouldDoubleOrErase(t *testing.T) {
 	}
 }
 
+// TestAMonthThatFitsIntoNoBodyIsNotReplaced, not even in part.
+func TestAMonthThatFitsIntoNoBodyIsNotReplaced(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, r *rig) {
+		e := r.start()
+		td := ptrace.NewTraces()
+		spans := td.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans()
+		for i := range 6000 {
+			addCall(spans, noon.Add(time.Duration(i)), fmt.Sprintf("team-%d", i), "gpt-4o", "0.5")
+		}
+		require.NoError(t, e.ConsumeTraces(t.Context(), td))
+		status, answer := r.api(http.MethodPost, "/cloudzero/export",
+			`{"operation":"replace_drop","start_time_utc":"2026-11-01","end_time_utc":"2026-12-01"}`)
+		assert.Equal(t, http.StatusConflict, status)
+		assert.Contains(t, answer["detail"].(map[string]any)["error"], "month 2026-11 does not fit into one body")
+		assert.Empty(t, r.costs())
+	})
+}
+
 func TestBadRequestsAreNamed(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, r *rig) {
@@ -134,6 +152,7 @@ func TestBadRequestsAreNamed(t *testing.T) {
 			`{"end_time_utc":"1999"}`:        `end_time_utc: "1999" is not a time`,
 			`{"start_time_utc":"2026-11-24","end_time_utc":"2026-11-23"}`: "end_time_utc: 2026-11-23 is not after 2026-11-24",
 			`{"start":"2026-11-24"}`: `unknown field "start"`,
+			`{"operation":"erase"}`:  `operation: "erase" is none of replace_hourly, sum, replace_drop`,
 		} {
 			for _, path := range []string{"/cloudzero/export", "/cloudzero/dry-run"} {
 				status, answer := r.api(http.MethodPost, path, body)
@@ -142,10 +161,13 @@ func TestBadRequestsAreNamed(t *testing.T) {
 			}
 		}
 		for path, want := range map[string]string{
-			"/cloudzero/hours?from=x":           `from: "x" is not a time`,
-			"/cloudzero/hours?offset=-1":        `offset: "-1"`,
-			"/cloudzero/summary?group_by=color": `group_by: "color" is none of`,
-			"/cloudzero/hours/noon/rows":        "noon",
+			"/cloudzero/hours?from=x":                                    `from: "x" is not a time`,
+			"/cloudzero/hours?offset=-1":                                 `offset: "-1"`,
+			"/cloudzero/summary?group_by=color":                          `group_by: "color" is none of`,
+			"/cloudzero/hours/noon/rows":                                 `"noon" is not a full hour such as`,
+			"/cloudzero/hours?form=2026-11-24":                           `unknown parameter "form"; there are from, to, offset, limit`,
+			"/cloudzero/summary?by=team":                                 `unknown parameter "by"; there are group_by, from, to, per, offset, limit`,
+			"/cloudzero/hours/2026-11-24T12:00:00Z/rows?from=2026-11-24": `unknown parameter "from"; there are format, offset, limit`,
 		} {
 			status, answer := r.api(http.MethodGet, path, "")
 			assert.Equal(t, http.StatusBadRequest, status)

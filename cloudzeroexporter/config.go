@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	_ "time/tzdata" // slim containers have no time zones
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/confighttp"
@@ -117,9 +118,11 @@ var (
 	_                   component.Config  = (*Config)(nil)
 	_                   confmap.Validator = (*Config)(nil)
 	connectionIDPattern                   = regexp.MustCompile(`^[A-Za-z0-9._~-]+$`)
-	// errMissingCredentials is LiteLLM's sentence, which people search for.
+	// errMissingCredentials begins with LiteLLM's sentence, which people search for.
 	errMissingCredentials = errors.New("CloudZero configuration missing. " +
-		"Please set CLOUDZERO_API_KEY and CLOUDZERO_CONNECTION_ID environment variables.")
+		"Please set CLOUDZERO_API_KEY and CLOUDZERO_CONNECTION_ID environment variables. " +
+		"To set both up on the console instead, leave both out and give console::token.")
+	errUseZone = errors.New("use UTC or a name such as Europe/Berlin")
 )
 
 func createDefaultConfig() component.Config {
@@ -197,8 +200,11 @@ func (c *Config) setUpOnConsole() bool {
 }
 
 func validateConnectionID(id string) error {
+	if id == "" {
+		return errors.New("is empty")
+	}
 	if !connectionIDPattern.MatchString(id) {
-		return fmt.Errorf("%q is not a connection id", id)
+		return fmt.Errorf("%q is not a connection id, which has letters, digits and . _ ~ - only", id)
 	}
 	return nil
 }
@@ -215,8 +221,10 @@ func validateAPIKey(key string) error {
 
 // validateZone takes "" for no zone of one's own.
 func validateZone(name string) error {
-	_, err := time.LoadLocation(name)
-	return err
+	if _, err := time.LoadLocation(name); err != nil {
+		return fmt.Errorf("%w; %w", err, errUseZone)
+	}
+	return nil
 }
 
 func (c *Config) validateStorage() error {
@@ -229,10 +237,9 @@ func (c *Config) validateStorage() error {
 
 func (c *Config) validateTimezone() error {
 	if c.Timezone == "" {
-		return errors.New("is empty; use UTC or a name such as Europe/Berlin")
+		return fmt.Errorf("is empty; %w", errUseZone)
 	}
-	_, err := time.LoadLocation(c.Timezone)
-	return err
+	return validateZone(c.Timezone)
 }
 
 func (c *Config) validateInstrumentations() error {

@@ -74,19 +74,20 @@ func TestConfigErrors(t *testing.T) {
 	t.Parallel()
 	for id, want := range map[string]string{
 		"cloudzero/no_credentials": "CloudZero configuration missing. " +
-			"Please set CLOUDZERO_API_KEY and CLOUDZERO_CONNECTION_ID environment variables.",
+			"Please set CLOUDZERO_API_KEY and CLOUDZERO_CONNECTION_ID environment variables. " +
+			"To set both up on the console instead, leave both out and give console::token.",
 		"cloudzero/no_storage": "storage: name a storage extension, such as file_storage: " +
 			"books that a restart forgets would erase what was posted before; only dry_run: true goes without",
 		"cloudzero/source":          `source: "logs" is neither traces nor metrics`,
 		"cloudzero/earlier":         `metrics: earlier: "perhaps" is neither bill nor skip`,
 		"cloudzero/series":          "limits: series: 5 is below 1000, which no LiteLLM fits into",
-		"cloudzero/connection":      `connection_id: "a/b" is not a connection id`,
+		"cloudzero/connection":      `connection_id: "a/b" is not a connection id, which has letters, digits and . _ ~ - only`,
 		"cloudzero/key":             "api_key: holds spaces, line breaks or other characters that no header takes",
 		"cloudzero/endpoint":        `endpoint: "api.cloudzero.com" is not an http or https URL`,
 		"cloudzero/compression":     "compression: AnyCost does not document compressed bodies; leave it out",
 		"cloudzero/timeout":         "timeout: 0s: a request must end at some time",
 		"cloudzero/headers":         "headers: Authorization is the exporter's own",
-		"cloudzero/timezone":        "timezone: unknown time zone Mars/Olympus",
+		"cloudzero/timezone":        "timezone: unknown time zone Mars/Olympus; use UTC or a name such as Europe/Berlin",
 		"cloudzero/interval":        "export: interval: 10s is below a minute",
 		"cloudzero/settle":          "export: settle: -1s is not between 0s and 24h",
 		"cloudzero/split":           `rows: split_by: "team" is named twice`,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -165,6 +166,29 @@ func TestASecondWriterThatReplacesOurHourIsNoticedByTheVerification(t *testing.T
 		status, text := r.ask("/cloudzero/export", `{"confirm_months":["2026-11"]}`)
 		assert.Equal(t, http.StatusOK, status, text)
 		assert.Equal(t, map[string]string{"11-24T12": "1"}, r.costs())
+	})
+}
+
+// TestHoursThatLeftTheBooksAreNoSecondWriters: CloudZero still holds them.
+func TestHoursThatLeftTheBooksAreNoSecondWriters(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.cfg.Retention = 24 * time.Hour
+		e := r.start()
+		const hours = 100
+		for range hours {
+			spend(t, e, time.Now(), "a", "1")
+			pass(time.Hour)
+		}
+		pass(3 * time.Hour)
+		assert.NotEmpty(t, r.logs.FilterMessageSnippet("has left the books").All())
+		assert.Zero(t, r.gauge("conflicting_months"))
+		assert.Equal(t, strconv.Itoa(hours), r.anycost.Total())
+
+		// Another who writes now is noticed all the same.
+		r.another("replace_hourly", "28T18", "theirs", "8")
+		pass(26 * time.Hour)
+		assert.EqualValues(t, 1, r.gauge("conflicting_months"))
 	})
 }
 

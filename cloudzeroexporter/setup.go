@@ -207,7 +207,11 @@ func (e *cloudzeroExporter) reconnect(ctx context.Context, to setup.Credentials,
 			e.set.Logger.Error("The books of the connection before did not close in order; what they acknowledged is in the storage", zap.Error(err))
 		}
 	}
-	e.set.Logger.Info("The connection was set up on the console", zap.String("connection_id", to.ConnectionID), zap.String("books", record.Books))
+	if to.ConnectionID == "" {
+		e.set.Logger.Warn("The connection was taken away on the console; nothing is posted, and what comes is kept and waits", zap.String("books", record.Books))
+	} else {
+		e.set.Logger.Info("The connection was set up on the console", zap.String("connection_id", to.ConnectionID), zap.String("books", record.Books))
+	}
 	return left, nil
 }
 

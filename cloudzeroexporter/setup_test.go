@@ -311,7 +311,7 @@ func TestSettingsThatCannotBeUsed(t *testing.T) {
 		r.start()
 		for body, want := range map[string]string{
 			`{}`:                 "api_key: is empty",
-			`{"api_key":"k"}`:    `connection_id: "" is not a connection id`,
+			`{"api_key":"k"}`:    `connection_id: is empty`,
 			`{"api_key":"k\n"}`:  "api_key: holds spaces",
 			`{"api_key":5}`:      "api_key: expected a text, not a JSON number",
 			`{"apikey":"k"}`:     `unknown field "apikey"`,

@@ -124,6 +124,16 @@ func TestSharesAddUp(t *testing.T) {
 	require.Equal(t, booksRows, rows)
 }
 
+func TestTheSlowestAnswerIsThatOfTheWarmConsole(t *testing.T) {
+	t.Parallel()
+	took := func(name string, ms float64) benchmark { return benchmark{name, map[string]float64{"ns/op": ms * 1e6}} }
+	name, ms := slowestAnswer([]benchmark{took("Console/page/warm", 3), took("Console/rows/warm", 5), took("Console/page/cold", 900), took("Rows", 7)})
+	require.Equal(t, "rows", name)
+	require.InDelta(t, 5, ms, 0.001)
+	name, _ = slowestAnswer(nil)
+	require.Empty(t, name)
+}
+
 func TestGoBenchmarkLine(t *testing.T) {
 	t.Parallel()
 	got, ok := parseBenchmark("BenchmarkConsume/v2/new_calls-2   \t     207\t   1191442 ns/op\t  1191 ns/span\t 159335 B/op\t 74 allocs/op")

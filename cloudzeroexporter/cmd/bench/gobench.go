@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -55,7 +56,26 @@ collector included.`,
 		}
 		s.aim(met, g.what, limit+number(g.limit)+" "+g.shown, "%s %s", number(value), g.shown)
 	}
+	slowest, ms := slowestAnswer(all)
+	if slowest == "" {
+		return s, errors.New("there is no benchmark of the console")
+	}
+	s.aim(ms <= maxAnswerMS, "Any answer of the console, 100,000 rows", "≤ "+number(maxAnswerMS)+" ms", "%s ms, `%s`", number(ms), slowest)
 	return s, nil
+}
+
+// maxAnswerMS is how long people may wait for the console.
+const maxAnswerMS = 200
+
+// slowestAnswer is the console's page or call that takes longest, and how long.
+func slowestAnswer(all []benchmark) (name string, ms float64) {
+	for _, b := range all {
+		call, warm := strings.CutSuffix(strings.TrimPrefix(b.name, "Console/"), "/warm")
+		if took := b.values["ns/op"] / 1e6; warm && took > ms {
+			name, ms = call, took
+		}
+	}
+	return name, ms
 }
 
 // processGoals are the goals that Go benchmarks measure.

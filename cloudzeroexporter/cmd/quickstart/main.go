@@ -78,6 +78,9 @@ func (o *options) runReal(ctx context.Context) error {
 
 // start starts the collector and waits until it takes data.
 func (o *options) start(ctx context.Context, endpoint, storage, retention, level string, env ...string) (*otelcol.Collector, error) {
+	if err := o.checkAddresses(ctx); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(storage, 0o750); err != nil {
 		return nil, err
 	}
@@ -123,7 +126,7 @@ func (o *options) sayWhereToSend() {
 	fmt.Fprintf(o.out, `
 Point LiteLLM here (litellm_settings: {callbacks: ["otel"]} in its configuration), and start it with
 
-  LITELLM_OTEL_V2=true
+  LITELLM_OTEL_V2=true    (before mid 2026: USE_OTEL_LITELLM_REQUEST_SPAN=true)
   OTEL_EXPORTER=otlp_http
   OTEL_ENDPOINT=http://%s/v1/traces
 

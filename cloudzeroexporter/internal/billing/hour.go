@@ -21,14 +21,12 @@ func HourOfNanos(ns uint64) Hour {
 
 // ParseHour reads what [Hour.String] prints.
 func ParseHour(s string) (Hour, error) {
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return 0, fmt.Errorf("hour %q: %w", s, err)
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		if h := HourOf(t); h.Start().Equal(t) {
+			return h, nil
+		}
 	}
-	if h := HourOf(t); h.Start().Equal(t) {
-		return h, nil
-	}
-	return 0, fmt.Errorf("hour %q: not on the full hour", s)
+	return 0, fmt.Errorf("%q is not a full hour such as 2026-11-24T14:00:00Z", s)
 }
 
 func hourOfSecond(s int64) Hour {

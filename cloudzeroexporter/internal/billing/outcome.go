@@ -9,10 +9,10 @@ const (
 	Ignored Outcome = iota
 	// Billed is a call whose cost is in the books.
 	Billed
-	// Free is a call that cost nothing: a hit of LiteLLM's response cache, or
-	// a model at price 0.
+	// Free is a call of which a cost of 0 was told: a hit of LiteLLM's response
+	// cache, a model at price 0, or one whose price LiteLLM does not know.
 	Free
-	// Unpriced is a call with usage but without a price.
+	// Unpriced is a call with usage of which no cost was told.
 	Unpriced
 	// Failed is a call that ended in an error and cost nothing.
 	Failed

@@ -1,14 +1,11 @@
 package browsertest
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
-	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +15,7 @@ import (
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/anycosttest"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/captures"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/otelcol"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/otelcol/otelcoltest"
 )
 
 const (
@@ -51,7 +49,7 @@ func newStage(t *testing.T, token string, cfg anycosttest.Config, env ...string)
 	t.Cleanup(anycost.Close)
 	server := httptest.NewServer(anycost)
 	t.Cleanup(server.Close)
-	log := new(safeBuffer)
+	log := new(otelcoltest.Log)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the collector's log:\n%s", log.String())
@@ -61,7 +59,7 @@ func newStage(t *testing.T, token string, cfg anycosttest.Config, env ...string)
 	})
 	s := &stage{t: t, anycost: anycost, options: otelcol.Options{
 		Binary: path, Config: collectorYAML, Log: log,
-		Addresses: otelcol.Addresses{GRPC: free(t), HTTP: free(t), Console: free(t), Health: free(t)},
+		Addresses: otelcoltest.Addresses(t),
 		Env: append([]string{
 			"CLOUDZERO_ENDPOINT=" + server.URL, "CLOUDZERO_API_KEY=" + apiKey, "CLOUDZERO_CONNECTION_ID=" + connectionID,
 			"STORAGE=" + t.TempDir(), "CONSOLE_TOKEN=" + token,
@@ -102,31 +100,4 @@ func loadCapture(t *testing.T, name string) *captures.Capture {
 	capture, err := captures.Load(filepath.Join(captureRoot, name))
 	require.NoError(t, err)
 	return capture
-}
-
-// free is an address that nobody listens on.
-func free(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "localhost:0")
-	require.NoError(t, err)
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
-}
-
-// safeBuffer is a log that a process writes and a test reads.
-type safeBuffer struct {
-	mu     sync.Mutex // guards buffer
-	buffer bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
 }

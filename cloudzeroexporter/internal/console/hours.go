@@ -26,8 +26,14 @@ type hourLine struct {
 // hours is GET /cloudzero/hours?from&to&offset&limit: the books' hours, newest
 // first.
 func (*console) hours(e Exports, r *http.Request) (any, error) {
-	from, to, err := queryRange(r, e.Settings().Timezone)
-	var list span
+	var (
+		from, to billing.Hour
+		list     span
+	)
+	err := onlyParameters(r, "from", "to", "offset", "limit")
+	if err == nil {
+		from, to, err = queryRange(r, e.Settings().Timezone)
+	}
 	if err == nil {
 		list, err = querySpan(r)
 	}

@@ -63,8 +63,8 @@ func (*console) outcomes(e Exports, _ *http.Request) (any, error) {
 // meanings say what an outcome means for the bill, and what can be done.
 var meanings = [billing.Outcomes]string{
 	billing.Billed:    "Calls whose cost is in the books, once each.",
-	billing.Free:      "Hits of LiteLLM's response cache, and models at price 0. They cost nothing.",
-	billing.Unpriced:  "Calls with tokens but without a cost. Give the model a price in LiteLLM.",
+	billing.Free:      "Calls at cost 0: hits of LiteLLM's response cache, models at price 0, and models whose price LiteLLM does not know.",
+	billing.Unpriced:  "Calls with tokens of which no cost was told. Update LiteLLM, or give the model a price in it.",
 	billing.Failed:    "Calls that ended in an error and cost nothing.",
 	billing.Duplicate: "Calls that were told before; they are in the books already.",
 	billing.Invalid:   "Calls whose cost is no amount of money: negative, not a number, or above a million dollars. Look at the price in LiteLLM.",

@@ -7,7 +7,6 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -46,7 +45,8 @@ type view struct {
 	Hours      []hourLine
 	HourPages  pages
 	Rows       *rowsView
-	Unpriced   []group
+	Unpriced   modelList
+	AtZero     modelList
 	Outcomes   []spanLine
 	Points     []pointLine
 	Operations []string
@@ -69,7 +69,7 @@ func (c *console) view(ctx context.Context, e Exports, query url.Values) (v view
 	settings := e.Settings()
 	v = view{
 		State: e.State(time.Now()), Settings: settings, Zone: settings.Timezone, LogOut: c.Token != "", Warnings: e.Warnings(),
-		Progress: lineOf(e.Progress()), Rejected: e.Rejected(), Operations: []string{"replace_hourly", "sum", "replace_drop"}, query: query,
+		Progress: lineOf(e.Progress()), Rejected: e.Rejected(), Operations: operations, query: query,
 	}
 	v.Health = healthOf(settings, v.State)
 	if v.Spending, err = c.spendingView(ctx, e, query); err != nil {
@@ -81,7 +81,7 @@ func (c *console) view(ctx context.Context, e Exports, query url.Values) (v view
 	if v.Rows, err = rowsViewOf(ctx, e, query); err != nil {
 		return v, err
 	}
-	if v.Unpriced, err = c.unpriced(ctx, e); err != nil {
+	if v.Unpriced, v.AtZero, err = c.withoutCost(ctx, e, billing.HourOf(v.Spending.From)); err != nil {
 		return v, err
 	}
 	outcomes := e.Outcomes()
@@ -107,37 +107,6 @@ func healthOf(settings Settings, s shipper.State) health {
 	default:
 		return health{"ok", "Posting works."}
 	}
-}
-
-// unpriced are the provider's models that had calls without a price, of all
-// hours in the books.
-func (c *console) unpriced(ctx context.Context, e Exports) (models []group, err error) {
-	found := make(map[string]*group)
-	for _, h := range e.Hours() {
-		if h.Totals.Unpriced == 0 {
-			continue
-		}
-		sums, err := c.sums.hour(ctx, e, h)
-		if err != nil {
-			return nil, err
-		}
-		for _, line := range sums.by[byDeployment] {
-			if line.Unpriced == 0 {
-				continue
-			}
-			if found[line.Name] == nil {
-				found[line.Name] = &group{Name: line.Name}
-			}
-			found[line.Name].add(line)
-		}
-	}
-	for _, g := range found {
-		models = append(models, *g)
-	}
-	slices.SortFunc(models, func(a, b group) int {
-		return cmp.Or(cmp.Compare(b.UnpricedTokens, a.UnpricedTokens), cmp.Compare(a.Name, b.Name))
-	})
-	return models, nil
 }
 
 // rowsView is the rows of the hour that was asked for.

@@ -38,6 +38,9 @@ func (c *console) rows(w http.ResponseWriter, r *http.Request) {
 func (c *console) askedRows(r *http.Request) (contents ledger.Contents, list span, err error) {
 	at, err := billing.ParseHour(r.PathValue("hour"))
 	if err == nil {
+		err = onlyParameters(r, "format", "offset", "limit")
+	}
+	if err == nil {
 		list, err = querySpan(r)
 	}
 	if format := r.URL.Query().Get("format"); err == nil && format != "" && format != "csv" && format != "json" {

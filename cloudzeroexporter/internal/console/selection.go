@@ -2,16 +2,23 @@ package console
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/anycost"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/shipper"
 )
 
 // maxPage is the most entries that one answer lists, if it does not say more.
 const maxPage = 1000
+
+// operations are what may be asked of an export; the first is the default.
+var operations = []string{string(anycost.ReplaceHourly), string(anycost.Sum), string(anycost.ReplaceDrop)}
 
 // selection is the fields by which a request chooses hours, as LiteLLM's do.
 type selection struct {
@@ -27,6 +34,9 @@ func (s selection) choose(zone *time.Location) (c shipper.Selection, err error) 
 			return c, fmt.Errorf("limit: %d is not a number of rows", *s.Limit)
 		}
 		c.Limit = *s.Limit
+	}
+	if s.Operation != "" && !slices.Contains(operations, s.Operation) {
+		return c, fmt.Errorf("operation: %q is none of %s", s.Operation, strings.Join(operations, ", "))
 	}
 	c.Ranged = s.Start != "" || s.End != ""
 	c.From, c.To, err = hourRange(s.Start, s.End, zone, "start_time_utc", "end_time_utc")
@@ -69,6 +79,17 @@ func parseTime(text string, zone *time.Location) (time.Time, error) {
 		}
 	}
 	return time.Time{}, fmt.Errorf("%q is not a time such as 2026-11-24T03:00:00Z or 2026-11-24 03:00", text)
+}
+
+// onlyParameters refuses all others: behind a mistyped one there would be an answer
+// to another question.
+func onlyParameters(r *http.Request, known ...string) error {
+	for _, name := range slices.Sorted(maps.Keys(r.URL.Query())) {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("unknown parameter %q; there are %s", name, strings.Join(known, ", "))
+		}
+	}
+	return nil
 }
 
 // queryRange is the hours of ?from&to.

@@ -39,11 +39,11 @@ type spending struct {
 func (c *console) summary(e Exports, r *http.Request) (any, error) {
 	query := r.URL.Query()
 	q := question{by: cmp.Or(query.Get("group_by"), "team"), zone: e.Settings().Timezone}
-	var (
-		list span
-		err  error
-	)
-	q.from, q.to, err = queryRange(r, q.zone)
+	var list span
+	err := onlyParameters(r, "group_by", "from", "to", "per", "offset", "limit")
+	if err == nil {
+		q.from, q.to, err = queryRange(r, q.zone)
+	}
 	if err == nil {
 		list, err = querySpan(r)
 	}
@@ -96,12 +96,7 @@ func (c *console) spending(ctx context.Context, e Exports, q question) (s spendi
 			return s, err
 		}
 		for _, line := range q.lines(h.Hour, sums) {
-			g := groups[line.Name]
-			if g == nil {
-				g = &group{Name: line.Name}
-				groups[line.Name] = g
-			}
-			g.add(line)
+			addTo(groups, line)
 			s.all.add(line)
 		}
 	}

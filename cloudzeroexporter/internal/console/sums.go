@@ -19,7 +19,7 @@ const (
 	byUser
 	byModel
 	byProvider
-	byDeployment // provider and model, of rows with calls without a price only
+	byDeployment // provider and model
 	dimensions   = iota
 )
 
@@ -114,12 +114,6 @@ func sumsOf(c ledger.Contents) *hourSums {
 	}
 	for _, row := range c.Rows {
 		for d, name := range names(row) {
-			if dimension(d) == byDeployment {
-				if row.Unpriced == 0 {
-					continue
-				}
-				name = row.Provider + "/" + row.Model
-			}
 			i, ok := at[d][name]
 			if !ok {
 				i = len(h.by[d])
@@ -143,5 +137,7 @@ func sumsOf(c ledger.Contents) *hourSums {
 
 // names are the row's, by dimension.
 func names(r cbf.Row) [dimensions]string {
-	return [dimensions]string{byTeam: r.Team, byUser: r.Value(cbf.User), byModel: r.Model, byProvider: r.Provider}
+	return [dimensions]string{
+		byTeam: r.Team, byUser: r.Value(cbf.User), byModel: r.Model, byProvider: r.Provider, byDeployment: r.Provider + "/" + r.Model,
+	}
 }

@@ -4,7 +4,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
 	"errors"
@@ -13,7 +12,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,6 +22,7 @@ import (
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/anycosttest"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/captures"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/otelcol"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/otelcol/otelcoltest"
 )
 
 func TestMain(m *testing.M) {
@@ -58,7 +57,7 @@ type stage struct {
 	t       *testing.T
 	anycost *anycosttest.Server
 	options otelcol.Options
-	log     *safeBuffer
+	log     *otelcoltest.Log
 	metrics string // where the collector tells its own metrics
 }
 
@@ -81,10 +80,10 @@ func newStageWith(t *testing.T, cfg anycosttest.Config, wrap func(http.Handler) 
 	}
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	metrics := free(t)
+	metrics := otelcoltest.Free(t)
 	_, metricsPort, err := net.SplitHostPort(metrics)
 	require.NoError(t, err)
-	log := new(safeBuffer)
+	log := new(otelcoltest.Log)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the collector's log:\n%s", log.String())
@@ -93,7 +92,7 @@ func newStageWith(t *testing.T, cfg anycosttest.Config, wrap func(http.Handler) 
 	})
 	return &stage{t: t, anycost: anycost, log: log, metrics: metrics, options: otelcol.Options{
 		Binary: path, Config: collectorYAML, Log: log,
-		Addresses: otelcol.Addresses{GRPC: free(t), HTTP: free(t), Console: free(t), Health: free(t)},
+		Addresses: otelcoltest.Addresses(t),
 		Env: []string{
 			"CLOUDZERO_ENDPOINT=" + server.URL, "CLOUDZERO_API_KEY=" + apiKey, "CLOUDZERO_CONNECTION_ID=" + connectionID,
 			"STORAGE=" + t.TempDir(), "METRICS_PORT=" + metricsPort,
@@ -145,36 +144,9 @@ func send(ctx context.Context, c *otelcol.Collector, td ptrace.Traces) error {
 	}
 }
 
-// free is an address that nobody listens on.
-func free(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "localhost:0")
-	require.NoError(t, err)
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
-}
-
 func loadCapture(t *testing.T, name string) *captures.Capture {
 	t.Helper()
 	capture, err := captures.Load(filepath.Join(captureRoot, name))
 	require.NoError(t, err)
 	return capture
-}
-
-// safeBuffer is a log that a process writes and a test reads.
-type safeBuffer struct {
-	mu     sync.Mutex // guards buffer
-	buffer bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
 }

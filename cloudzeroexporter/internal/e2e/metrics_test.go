@@ -17,6 +17,7 @@ import (
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/captures"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/otelcol"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/otelcol/otelcoltest"
 )
 
 var measured = []string{
@@ -152,7 +153,7 @@ func TestPipelinesThatCannotWorkSaySo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			log := new(safeBuffer)
+			log := new(otelcoltest.Log)
 			pipelines := strings.ReplaceAll(c.pipelines, "P", "{receivers: [otlp], exporters: [cloudzero]}")
 			collector, err := otelcol.Start(otelcol.Options{Binary: binary(t), Log: log, Config: "{receivers: {otlp: {protocols: " +
 				"{grpc: {endpoint: 'localhost:0'}}}}, exporters: {cloudzero: {dry_run: true, source: " + c.source + "}}, " +

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/otelcol"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/otelcol/otelcoltest"
 )
 
 // TestTheQuickstart runs what `make run` runs, without credentials, points a
@@ -24,8 +25,8 @@ func TestTheQuickstart(t *testing.T) {
 	built, err := exec.CommandContext(t.Context(), "go", "build", "-o", quickstart, "../../cmd/quickstart").CombinedOutput()
 	require.NoError(t, err, string(built))
 
-	at := otelcol.Addresses{GRPC: free(t), HTTP: free(t), Console: free(t), Health: free(t)}
-	out := new(safeBuffer)
+	at := otelcoltest.Addresses(t)
+	out := new(otelcoltest.Log)
 	cmd := exec.CommandContext(t.Context(), quickstart, "-collector", collector, "-capture", captureRoot+"/1.106.2-v2",
 		"-grpc", at.GRPC, "-http", at.HTTP, "-console", at.Console, "-health", at.Health, "-poll", "50ms")
 	cmd.Env = append(os.Environ(), "CLOUDZERO_API_KEY=", "CLOUDZERO_CONNECTION_ID=")
@@ -58,7 +59,7 @@ func TestTheQuickstart(t *testing.T) {
 }
 
 // shows waits until the pattern is printed.
-func shows(t *testing.T, out *safeBuffer, pattern string) {
+func shows(t *testing.T, out *otelcoltest.Log, pattern string) {
 	t.Helper()
 	want := regexp.MustCompile(pattern)
 	require.Eventually(t, func() bool { return want.MatchString(out.String()) }, time.Minute, 20*time.Millisecond,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/captures"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/otelcol"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/otelcol/otelcoltest"
 )
 
 // TestASecondCollectorOnTheSameStorageDoesNotStart: two processes would each
@@ -22,11 +23,11 @@ func TestASecondCollectorOnTheSameStorageDoesNotStart(t *testing.T) {
 	s := newStage(t)
 	first := s.start()
 	second := s.options
-	second.Addresses = otelcol.Addresses{GRPC: free(t), HTTP: free(t), Console: free(t), Health: free(t)}
-	_, port, err := net.SplitHostPort(free(t))
+	second.Addresses = otelcoltest.Addresses(t)
+	_, port, err := net.SplitHostPort(otelcoltest.Free(t))
 	require.NoError(t, err)
 	second.Env = append(slices.Clone(second.Env), "METRICS_PORT="+port)
-	log := new(safeBuffer)
+	log := new(otelcoltest.Log)
 	second.Log = log
 	c, err := otelcol.Start(second)
 	require.NoError(t, err)

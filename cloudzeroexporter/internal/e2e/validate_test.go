@@ -71,3 +71,14 @@ func TestValidateNamesTheKey(t *testing.T) {
 		})
 	}
 }
+
+// TestProfilesAreNotSupported, where the collector itself has been told to take
+// them.
+func TestProfilesAreNotSupported(t *testing.T) {
+	t.Parallel()
+	const config = "yaml:{receivers: {otlp: {protocols: {grpc: {}}}}, exporters: {cloudzero: {dry_run: true}}, " +
+		"service: {pipelines: {profiles: {receivers: [otlp], exporters: [cloudzero]}}}}"
+	out, err := exec.CommandContext(t.Context(), binary(t), "validate", "--feature-gates=service.profilesSupport", "--config", config).CombinedOutput()
+	require.Error(t, err)
+	assert.Contains(t, string(out), `exporter for data type "profiles": telemetry type is not supported`)
+}

@@ -33,11 +33,11 @@ func (k Kind) String() string { return kindNames[k] }
 var advices = [Kinds]string{
 	NoCall: "Set LITELLM_OTEL_V2=true for the LiteLLM proxy, or USE_OTEL_LITELLM_REQUEST_SPAN=true where the release is from before mid 2026, " +
 		"and restart it. If it is set, look for a processor on the way here that drops LiteLLM's spans.",
-	LostPrice: "Give the models their prices again in LiteLLM's model_list (model_info: input_cost_per_token, output_cost_per_token), and see " +
+	LostPrice: "Give the models their prices again in LiteLLM's model_list (litellm_params: input_cost_per_token, output_cost_per_token), and see " +
 		"in LiteLLM's log whether it could load its price list. If they are free now, this ends by itself.",
 	Sampled: "Send every span: remove OTEL_TRACES_SAMPLER from LiteLLM (or set it to always_on), keep callers' sampling decisions out of it, and " +
 		"take probabilistic_sampler, tail_sampling and the like out of the pipeline that ends here.",
-	Unpriced: "Give the models prices in LiteLLM's model_list (model_info: input_cost_per_token, output_cost_per_token; 0 says that one is free). " +
+	Unpriced: "Give the models prices in LiteLLM's model_list (litellm_params: input_cost_per_token, output_cost_per_token; 0 says that one is free). " +
 		"LiteLLM before about 1.79 tells no costs in its spans: update it.",
 	MetricsDiffer: "Where the metrics have more, spans get lost: look for sampling, filters and full queues between LiteLLM and here. Where the " +
 		"spans have more, metrics do: look at LITELLM_OTEL_INTEGRATION_ENABLE_METRICS, and whether every LiteLLM sends both here.",

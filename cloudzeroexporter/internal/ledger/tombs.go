@@ -10,3 +10,10 @@ func (t tombs) has(h billing.Hour) bool {
 	_, ok := t[h]
 	return ok
 }
+
+// LetGo says whether the hour was posted and has left the books since.
+func (l *Ledger) LetGo(at billing.Hour) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.tombs.has(at)
+}

@@ -17,13 +17,17 @@ import (
 // verifyEvery is the time between two verifications.
 const verifyEvery = 24 * time.Hour
 
-// verify compares what AnyCost holds with what was posted, month by month.
+// verify compares what AnyCost holds with what was posted, month by month. Months
+// whose hours have all left the books are not looked at any more.
 func (r *round) verify(ctx context.Context) error {
-	for _, m := range r.books.Balance().Months {
-		if m.Rows == 0 {
-			continue
+	posted := make(map[billing.Month]bool)
+	for _, h := range r.books.Hours() {
+		if h.Posted.Rows > 0 {
+			posted[h.Hour.Month()] = true
 		}
-		err := r.verifyMonth(ctx, m.Month)
+	}
+	for _, month := range slices.Sorted(maps.Keys(posted)) {
+		err := r.verifyMonth(ctx, month)
 		if err != nil && classOf(err) == anycost.Forbidden {
 			r.sayCannotRead(err)
 			return nil
@@ -61,7 +65,7 @@ func (r *round) verifyMonth(ctx context.Context, month billing.Month) error {
 		}
 		if _, ours := expected[at]; !ours {
 			// Nobody but us has a reason to write an hour since our start.
-			if !posted[at] && at >= billing.HourOf(r.started) && !r.knownStranger(at) {
+			if !posted[at] && at >= billing.HourOf(r.started) && !r.knownStranger(at) && !r.books.LetGo(at) {
 				strange[at] = true
 			}
 			return nil

@@ -17,6 +17,7 @@ import (
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/anycosttest"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/otelcol"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/otelcol/otelcoltest"
 )
 
 // trouble is what AnyCost does in each round of the chaos.
@@ -44,7 +45,7 @@ func TestChaos(t *testing.T) {
 	s.options.Overrides = append(quiet(s.options.Addresses), "yaml:receivers::otlp::protocols::grpc::endpoint: "+s.options.GRPC,
 		"yaml:exporters::cloudzero::console::endpoint: "+s.options.Console,
 		"yaml:exporters::cloudzero::endpoint: ${env:CLOUDZERO_ENDPOINT}")
-	at := otelcol.Addresses{GRPC: free(t), HTTP: free(t), Health: free(t)}
+	at := otelcol.Addresses{GRPC: otelcoltest.Free(t), HTTP: otelcoltest.Free(t), Health: otelcoltest.Free(t)}
 	edge := otelcol.Options{
 		Binary: binary(t), Config: example(t, "edge.yaml"), Log: logFile(t, "the edge collector"), Addresses: at,
 		Env: []string{"BILLING_COLLECTOR=" + s.options.GRPC, "OTELCOL_CLOUDZERO_QUEUE=" + t.TempDir()},

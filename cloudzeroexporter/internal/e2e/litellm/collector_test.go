@@ -14,6 +14,7 @@ import (
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/anycosttest"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/otelcol"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/otelcol/otelcoltest"
 )
 
 const (
@@ -50,7 +51,7 @@ func newStationWith(t *testing.T, config string, cfg anycosttest.Config) *statio
 	log := logFile(t, "the billing collector")
 	return &station{t: t, anycost: anycost, log: log, hours: true, options: otelcol.Options{
 		Binary: binary(t), Config: config, Log: log,
-		Addresses: otelcol.Addresses{GRPC: free(t), HTTP: free(t), Console: free(t), Health: free(t)},
+		Addresses: otelcoltest.Addresses(t),
 		Env: []string{
 			"CLOUDZERO_ENDPOINT=" + server.URL, "CLOUDZERO_API_KEY=" + apiKey, "CLOUDZERO_CONNECTION_ID=" + connectionID,
 			"STORAGE=" + t.TempDir(),

@@ -5,7 +5,6 @@
 package litellm
 
 import (
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -60,15 +59,6 @@ func binary(t *testing.T) string {
 	path := os.Getenv("OTELCOL_CLOUDZERO")
 	require.NotEmpty(t, path, "OTELCOL_CLOUDZERO names the built distribution; `make e2e-litellm` does so")
 	return path
-}
-
-// free is an address that nobody listens on.
-func free(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
 }
 
 // logFile is where a process logs. A failed test shows its end.

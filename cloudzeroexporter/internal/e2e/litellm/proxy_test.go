@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/otelcol/otelcoltest"
 )
 
 // world is what a LiteLLM lives in: a release, a fake provider, and files for
@@ -38,7 +40,7 @@ func newWorld(t *testing.T, release string, env ...string) *world {
 	hooks, err := filepath.Abs("testdata")
 	require.NoError(t, err)
 	w := &world{
-		t: t, release: release, provider: server.URL, address: free(t), log: logFile(t, "LiteLLM "+release),
+		t: t, release: release, provider: server.URL, address: otelcoltest.Free(t), log: logFile(t, "LiteLLM "+release),
 		truth: filepath.Join(t.TempDir(), "truth.jsonl"), exports: filepath.Join(t.TempDir(), "exports.jsonl"),
 	}
 	w.env = append(neutral(os.Environ()),
