@@ -13,18 +13,18 @@ import (
 )
 
 // Free returns an address on which nobody listens.
-func Free(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "localhost:0")
-	require.NoError(t, err)
+func Free(tb testing.TB) string {
+	tb.Helper()
+	listener, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "localhost:0")
+	require.NoError(tb, err)
 	defer func() { _ = listener.Close() }()
 	return listener.Addr().String()
 }
 
 // Addresses returns addresses for a collector, all free.
-func Addresses(t testing.TB) otelcol.Addresses {
-	t.Helper()
-	return otelcol.Addresses{GRPC: Free(t), HTTP: Free(t), Console: Free(t), Health: Free(t)}
+func Addresses(tb testing.TB) otelcol.Addresses {
+	tb.Helper()
+	return otelcol.Addresses{GRPC: Free(tb), HTTP: Free(tb), Console: Free(tb), Health: Free(tb)}
 }
 
 // Log is a log that a process writes and a test reads.
