@@ -318,10 +318,10 @@ func TestAnAdditionThatTheBooksCannotRecordIsMadeLater(t *testing.T) {
 		pass(2 * time.Hour)
 		require.Equal(t, map[string]string{"11-24T10": "9"}, r.costs())
 		spend(t, e, noon.Add(-2*time.Hour), "a", "0.5")
-		disk.fail = true
+		disk.fail.Store(true)
 		pass(2 * time.Hour)
 		require.Equal(t, map[string]string{"11-24T10": "9"}, r.costs())
-		disk.fail = false
+		disk.fail.Store(false)
 		pass(2 * time.Hour)
 		assert.Equal(t, map[string]string{"11-24T10": "9.5"}, r.costs())
 		assert.Zero(t, r.gauge("held_hours"))

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,13 +103,13 @@ func TestAFailingStorageIsNotAcknowledged(t *testing.T) {
 		disk := &failingDisk{memory: r.disk}
 		r.host.extensions[diskID] = disk
 		e := r.start()
-		disk.fail = true
+		disk.fail.Store(true)
 		td := ptrace.NewTraces()
 		addCall(td.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans(), noon, "a", "gpt-4o", "1")
 		require.ErrorContains(t, e.ConsumeTraces(t.Context(), td), "no space left")
 		assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError}, r.host.statuses)
 
-		disk.fail = false
+		disk.fail.Store(false)
 		require.NoError(t, e.ConsumeTraces(t.Context(), td)) // the sender repeats it
 		assert.Equal(t, componentstatus.StatusOK, r.host.statuses[len(r.host.statuses)-1])
 		pass(3 * time.Hour)
@@ -140,7 +141,7 @@ type failingDisk struct {
 	component.StartFunc
 	component.ShutdownFunc
 	*memory
-	fail bool // set only while nothing is sent
+	fail atomic.Bool
 }
 
 func (d *failingDisk) GetClient(context.Context, component.Kind, component.ID, string) (storage.Client, error) {
@@ -152,7 +153,7 @@ func (d *failingDisk) Set(ctx context.Context, key string, value []byte) error {
 }
 
 func (d *failingDisk) Batch(ctx context.Context, ops ...*storage.Operation) error {
-	if d.fail {
+	if d.fail.Load() {
 		return errors.New("no space left")
 	}
 	return d.memory.Batch(ctx, ops...)

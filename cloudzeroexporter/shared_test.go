@@ -208,12 +208,12 @@ func TestTheStatusIsThatOfBothInstances(t *testing.T) {
 		b := r.makeBoth()
 		other := &rigHost{extensions: r.host.extensions}
 		require.NoError(t, b.traces.Start(t.Context(), r.host))
-		disk.fail = true
+		disk.fail.Store(true)
 		td := ptrace.NewTraces()
 		addCall(td.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans(), noon, "a", "gpt-4o", "1")
 		require.Error(t, b.traces.ConsumeTraces(t.Context(), td))
 		require.NoError(t, b.metrics.Start(t.Context(), other))
-		disk.fail = false
+		disk.fail.Store(false)
 		require.NoError(t, b.traces.ConsumeTraces(t.Context(), td))
 		want := []componentstatus.Status{componentstatus.StatusRecoverableError, componentstatus.StatusOK}
 		assert.Equal(t, want, r.host.statuses)
