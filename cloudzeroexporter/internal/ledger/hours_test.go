@@ -2,6 +2,8 @@ package ledger
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,6 +79,30 @@ func TestIdleHoursLeaveMemoryAndComeBackWithLateData(t *testing.T) {
 		want := map[string]string{now.String() + " ana": "5", now.String() + " bo": "2"}
 		assert.Equal(t, want, costs(t, l))
 		assert.Equal(t, want, costs(t, open(t, d.crash())))
+	})
+}
+
+// TestTheJournalIsFencedIn: a store that keeps its keys in order, some neighbours to
+// a page, has no hour's value in a page with the journal's.
+func TestTheJournalIsFencedIn(t *testing.T) {
+	t.Parallel()
+	d := newDisk()
+	l := open(t, d)
+	_, err := commit(l, spend(noon, 1, "ana", "1"))
+	require.NoError(t, err)
+	d.set(func(d *disk) {
+		d.values[hourKey(noon)], d.values[seenKey(noon, 0)] = nil, nil
+		keys := slices.Sorted(maps.Keys(d.values))
+		first := slices.Index(keys, journalKey(0))
+		require.Positive(t, first)
+		for i := 1; i <= fences; i++ {
+			assert.Contains(t, keys[first-i], "journal!")
+			assert.Contains(t, keys[first+i], "journal~")
+		}
+		for _, number := range []uint64{0, 9, 10, 1 << 40} {
+			assert.Greater(t, journalKey(number), "journal!9")
+			assert.Less(t, journalKey(number), "journal~0")
+		}
 	})
 }
 

@@ -43,6 +43,9 @@ func (l *Ledger) recover(ctx context.Context) error {
 // begin begins new books: hours before this moment may be at AnyCost already.
 func (l *Ledger) begin(ctx context.Context) error {
 	l.begun = time.Now().Truncate(time.Second)
+	if err := l.store.fence(ctx); err != nil {
+		return err
+	}
 	_, err := l.store.set(ctx, headKey, l.headLocked())
 	return err
 }

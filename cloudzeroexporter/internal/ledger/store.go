@@ -16,6 +16,25 @@ const headKey = "head"
 
 func journalKey(number uint64) string { return "journal/" + strconv.FormatUint(number, 10) }
 
+// fences is the number of keys without a value before and behind those of the
+// journal. A storage that keeps its keys in order, as bbolt does, has some
+// neighbours in one page and writes them again with each commit; those neighbours
+// would be whole hours (with 8 senders, 2700 ns of CPU a span instead of 1050).
+const fences = 8
+
+// fence sets the fences.
+func (s store) fence(ctx context.Context) error {
+	ops := make([]*storage.Operation, 0, 2*fences)
+	for i := range fences {
+		number := strconv.Itoa(i)
+		ops = append(ops, storage.SetOperation("journal!"+number, []byte{}), storage.SetOperation("journal~"+number, []byte{}))
+	}
+	if err := s.client.Batch(ctx, ops...); err != nil {
+		return fmt.Errorf("begin the books in the storage: %w", err)
+	}
+	return nil
+}
+
 func hourKey(h billing.Hour) string { return "hour/" + strconv.FormatInt(int64(h), 10) }
 
 func seenKey(h billing.Hour, chunk int) string {
