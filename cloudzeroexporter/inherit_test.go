@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/anycosttest"
 )
@@ -302,6 +303,28 @@ func TestAnHourThatWasLostBeforeItWasPostedKeepsNothingUp(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAnAdditionThatIsTooLargeIsMadeInSmallerBodies, each of its rows once.
+func TestAnAdditionThatIsTooLargeIsMadeInSmallerBodies(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.serve(anycosttest.Config{
+			APIKey: testKey, ConnectionID: testConnection, MaxBodyBytes: 20_000, Denied: []anycosttest.Scope{anycosttest.Read, anycosttest.List},
+		})
+		r.another("replace_hourly", "24T10", "theirs", "8")
+		td := ptrace.NewTraces()
+		to := td.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans()
+		for i := range 300 {
+			addCall(to, noon.Add(-2*time.Hour+time.Duration(i)), "a", fmt.Sprintf("model-%d", i), "0.001")
+		}
+		require.NoError(t, r.start().ConsumeTraces(t.Context(), td))
+		pass(3 * time.Hour)
+		assert.Equal(t, map[string]string{"11-24T10": "8.3"}, r.costs())
+		assert.Len(t, r.anycost.Rows(), 301)
+		assert.Zero(t, r.gauge("held_hours"))
+		assert.Equal(t, "0.3", r.last.shipper.State(time.Now()).Months[0].Posted.String())
+	})
 }
 
 // TestAnAdditionThatTheBooksCannotRecordIsMadeLater: nothing was sent, so nothing

@@ -10,6 +10,7 @@ import (
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/anycost"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
 )
 
@@ -104,16 +105,28 @@ func (r *round) add(ctx context.Context, c ledger.Contents) error {
 			p.add(r.opts.Format, row)
 		}
 	}
+	p.before = room{bytes: c.Posted.Bytes, rows: c.Posted.Rows}
+	return r.addRows(ctx, c, p, added, anycost.MaxBodyBytes-envelopeBytes)
+}
+
+// addRows adds the parcel's rows in bodies of at most limit bytes, and records
+// each before the next. A body that is too large had no effect, so its rows go in
+// smaller ones.
+func (r *round) addRows(ctx context.Context, c ledger.Contents, p parcel, added map[string]cbf.Totals, limit int) error {
 	first := 0
-	for _, part := range p.split(anycost.MaxBodyBytes - envelopeBytes) {
+	for _, part := range p.split(limit) {
 		d := anycost.NewDrop(c.Hour.Month(), anycost.Sum)
 		d.Add(part.rows, part.data)
 		if err := r.post(ctx, d, []parcel{p}); err != nil {
-			if class := classOf(err); class == anycost.Refused || class == anycost.TooLarge {
+			switch class := classOf(err); {
+			case class == anycost.TooLarge && part.rows > 1:
+				return r.addRows(ctx, c, p.from(r.opts.Format, first), added, len(part.data)/2)
+			case class == anycost.Refused, class == anycost.TooLarge:
 				r.hold(p, err)
 				return nil
+			default:
+				return err
 			}
-			return err
 		}
 		for _, row := range p.rows[first : first+part.rows] {
 			added[row.ResourceID()] = added[row.ResourceID()].Add(row.Totals)
@@ -124,6 +137,5 @@ func (r *round) add(ctx context.Context, c ledger.Contents) error {
 		}
 	}
 	p.cost = c.Totals.Cost
-	p.addedBefore = c.Posted.Rows
 	return r.posted(ctx, []parcel{p})
 }

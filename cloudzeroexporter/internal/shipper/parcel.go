@@ -29,8 +29,8 @@ type parcel struct {
 	// are those that were left out.
 	isolated bool
 	refused  HeldHour
-	// addedBefore is the number of rows that were added to the hour before.
-	addedBefore int
+	// before is the size of the rows that were added to the hour before.
+	before room
 }
 
 // wrap makes a parcel of the hour that fits into the room. The rows of base are
@@ -107,10 +107,17 @@ func (p *parcel) between(from, to int) []byte {
 // posting is what is recorded when AnyCost has taken the parcel.
 func (p *parcel) posting(at, doubt int64) ledger.Posting {
 	return ledger.Posting{
-		Revision: p.Revision, At: at, Rows: p.addedBefore + len(p.ends), Bytes: len(p.data), Cost: p.cost,
+		Revision: p.Revision, At: at, Rows: p.before.rows + len(p.ends), Bytes: p.before.bytes + len(p.data), Cost: p.cost,
 		Held: p.refused.Rows, Folded: p.folded, Doubt: doubt,
 		Origin: p.Posted.Origin, BaseRows: p.Posted.BaseRows, BaseBytes: p.Posted.BaseBytes,
 	}
+}
+
+// from is the parcel without its first rows, which were added to the hour.
+func (p *parcel) from(f cbf.Format, first int) parcel {
+	rest := packed(f, p.Summary, nil, p.rows[first:])
+	rest.before = room{bytes: p.before.bytes + len(p.data) - len(rest.data), rows: p.before.rows + first}
+	return rest
 }
 
 // part is a run of an hour's rows.
