@@ -127,10 +127,18 @@ func (d *driver) everything(crowded int) {
 	d.sendAll(append(crowd(d.random, crowded), mixed(d.random)...), 8)
 }
 
-// settled waits until LiteLLM has told of all calls that it answered.
+// maxForgotten is the share of calls that LiteLLM may answer and then forget, in
+// its own records too: seen once, in 1.108.7 with nothing set.
+const maxForgotten = 0.02
+
+// settled waits until LiteLLM has told of all calls that it answered. One that it
+// never tells of is not in the truth either.
 func (d *driver) settled() {
 	d.t.Helper()
-	eventually(d.t, time.Minute, "LiteLLM tells of all calls", func() error {
+	d.mu.Lock()
+	all := len(d.answered)
+	d.mu.Unlock()
+	err := within(d.t, time.Minute, func() error {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.answered = slices.DeleteFunc(d.answered, func(a answered) bool { return d.w.told(a.id) })
@@ -139,23 +147,34 @@ func (d *driver) settled() {
 		}
 		return nil
 	})
+	if err == nil {
+		return
+	}
+	d.t.Logf("LiteLLM does not tell of all calls: %v", err)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	require.LessOrEqual(d.t, float64(len(d.answered)), maxForgotten*float64(all), "%v", err)
 }
 
 // eventually tries until there is no error, and fails with the last one.
-func eventually(t *testing.T, within time.Duration, what string, try func() error) {
+func eventually(t *testing.T, limit time.Duration, what string, try func() error) {
 	t.Helper()
-	end := time.Now().Add(within)
+	require.NoError(t, within(t, limit, try), what)
+}
+
+// within tries until there is no error, or the time is over; then it returns the
+// last one.
+func within(t *testing.T, limit time.Duration, try func() error) error {
+	t.Helper()
+	end := time.Now().Add(limit)
 	for {
 		err := try()
-		if err == nil {
-			return
-		}
-		if time.Now().After(end) {
-			require.NoError(t, err, what)
+		if err == nil || time.Now().After(end) {
+			return err
 		}
 		select {
 		case <-t.Context().Done():
-			require.NoError(t, t.Context().Err(), what)
+			return t.Context().Err()
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
