@@ -317,7 +317,7 @@ func TestSettingsThatCannotBeUsed(t *testing.T) {
 			`{"apikey":"k"}`:     `unknown field "apikey"`,
 			`{"api_key":"k"} {}`: "there is more behind the JSON object",
 			`{"api_key":"k"`:     "the body is not JSON",
-			`["api_key"]`:        "the body is not a JSON object but a array",
+			`["api_key"]`:        "the body is not a JSON object but of type array",
 			strings.Replace(goodSettings, "}", `,"timezone":"Mars/Olympus"}`, 1): "timezone: unknown time zone Mars/Olympus",
 			strings.Replace(goodSettings, testConnection, "a/b", 1):              `connection_id: "a/b" is not a connection id`,
 			`{"api_key":"` + strings.Repeat("k", 70_000) + `"}`:                  "the body is larger than 65536 bytes",

@@ -248,7 +248,7 @@ func read(r *http.Request, body any) error {
 		field := wrongType.Field[strings.LastIndex(wrongType.Field, ".")+1:]
 		return badRequest(fmt.Errorf("%s: expected %s, not a JSON %s", field, jsonName(wrongType.Type.String()), wrongType.Value))
 	case errors.As(err, &wrongType):
-		return badRequest(fmt.Errorf("the body is not a JSON object but a %s", wrongType.Value))
+		return badRequest(fmt.Errorf("the body is not a JSON object but of type %s", wrongType.Value))
 	case errors.As(err, &syntax), errors.Is(err, io.ErrUnexpectedEOF):
 		return badRequest(fmt.Errorf("the body is not JSON: %w", err))
 	default:

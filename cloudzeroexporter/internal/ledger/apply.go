@@ -25,8 +25,8 @@ func (l *Ledger) applyLocked(b *Batch) {
 }
 
 // fetchLocked has the processor fetch the slots that the batch will look at, all
-// at the same time: one after the other, those misses take longer than all else
-// that becomes of a call (230 ns of 890, now 60).
+// at the same time, instead of waiting for one after the other (890 ns a new call
+// in all without this, 760 with it).
 func (l *Ledger) fetchLocked(b *Batch) {
 	var h *hour
 	var sum uint64

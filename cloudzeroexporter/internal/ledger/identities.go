@@ -3,7 +3,7 @@ package ledger
 import "encoding/binary"
 
 // identities is a set of identities, which are hashes already: open addressing
-// with linear probing, 11 to 21 bytes for each where a map takes 20 to 40. The
+// with linear probing, 11 to 21 bytes for each where a map takes 25 to 38. The
 // zero value is an empty set. A marked set keeps 16 bits beside each identity.
 type identities struct {
 	slots []uint64 // 0: free; the length is a power of two, or 0

@@ -9,7 +9,7 @@ import (
 
 // writtenEntry is an [entry] as it is written: the same bytes, but its rows are
 // encoded by hand. Every call changes a row, and every commit writes those that
-// changed; the library, which goes by reflection, takes 400 ns for one, this 50.
+// changed; the library, which goes by reflection, takes 310 ns for one, this 19.
 type writtenEntry struct {
 	_       struct{} `cbor:",toarray"`
 	Hours   []writtenChange
