@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"os/exec"
 	"strings"
@@ -22,6 +21,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/anycosttest"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/otelcol/otelcoltest"
 )
 
 func TestStartErrorsSayWhatToDo(t *testing.T) {
@@ -162,11 +162,7 @@ func (d *failingDisk) Batch(ctx context.Context, ops ...*storage.Operation) erro
 // TestTheConsoleServes goes through the exporter's own port.
 func TestTheConsoleServes(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "localhost:0")
-	require.NoError(t, err)
-	address := listener.Addr().String()
-	require.NoError(t, listener.Close())
-
+	address := otelcoltest.Free(t)
 	r := newRig(t)
 	consoleCfg := *createDefaultConfig().(*Config).Console.GetOrInsertDefault()
 	consoleCfg.HTTP.NetAddr.Endpoint = address

@@ -75,7 +75,7 @@ func (o *options) start(ctx context.Context, k kind, storage string) (s *stage, 
 		}
 		s.close = append(s.close, func() { _ = os.RemoveAll(s.storage) })
 	}
-	free, err := freeAddresses(ctx, 6)
+	free, err := s.claim(ctx, 6)
 	if err != nil {
 		return s, err
 	}
@@ -128,16 +128,15 @@ func (s *stage) serve(ctx context.Context, h http.Handler) (endpoint string, err
 	return "http://" + listener.Addr().String(), nil
 }
 
-// freeAddresses are addresses that nobody listens on.
-func freeAddresses(ctx context.Context, n int) (addresses []string, err error) {
+// claim claims addresses that nobody listens on, until the end.
+func (s *stage) claim(ctx context.Context, n int) (addresses []string, err error) {
 	for range n {
-		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "localhost:0")
+		claim, err := otelcol.ClaimAddress(ctx)
 		if err != nil {
 			return nil, err
 		}
-		// All are held until the last is found, so that they differ.
-		defer func() { _ = listener.Close() }()
-		addresses = append(addresses, listener.Addr().String())
+		s.close = append(s.close, claim.Release)
+		addresses = append(addresses, claim.Address)
 	}
 	return addresses, nil
 }

@@ -3,7 +3,6 @@ package otelcoltest
 
 import (
 	"bytes"
-	"net"
 	"sync"
 	"testing"
 
@@ -12,13 +11,14 @@ import (
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/otelcol"
 )
 
-// Free returns an address on which nobody listens.
+// Free returns an address on which nobody listens, and which no other test gets
+// until this one has ended.
 func Free(tb testing.TB) string {
 	tb.Helper()
-	listener, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "localhost:0")
+	claim, err := otelcol.ClaimAddress(tb.Context())
 	require.NoError(tb, err)
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
+	tb.Cleanup(claim.Release)
+	return claim.Address
 }
 
 // Addresses returns addresses for a collector, all free.
