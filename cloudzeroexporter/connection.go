@@ -127,7 +127,8 @@ func (e *cloudzeroExporter) openBooks(ctx context.Context, client storage.Client
 		SeriesLimit: e.cfg.Limits.Series,
 		SkipEarlier: e.cfg.Metrics.Earlier == earlierSkip,
 		Elsewhere:   elsewhere,
-		CommitEvery: e.commitEvery(),
+		Volatile:    e.cfg.Storage == nil,
+		CommitEvery: commitEvery,
 		Logger:      e.set.Logger,
 		Committed: func(took time.Duration, err error) {
 			e.health.set("storage", err)

@@ -18,10 +18,20 @@ type Totals struct {
 
 // Add returns the sum of both totals.
 func (t Totals) Add(o Totals) Totals {
-	return Totals{
-		t.Cost.Add(o.Cost), t.Tokens.Add(o.Tokens), t.Requests + o.Requests,
-		t.Unpriced + o.Unpriced, t.UnpricedTokens + o.UnpricedTokens,
-	}
+	t.Increase(&o)
+	return t
+}
+
+// Increase adds o to t.
+func (t *Totals) Increase(o *Totals) {
+	t.Cost = t.Cost.Add(o.Cost)
+	t.Tokens.Input += o.Tokens.Input
+	t.Tokens.Output += o.Tokens.Output
+	t.Tokens.CacheRead += o.Tokens.CacheRead
+	t.Tokens.CacheWrite += o.Tokens.CacheWrite
+	t.Requests += o.Requests
+	t.Unpriced += o.Unpriced
+	t.UnpricedTokens += o.UnpricedTokens
 }
 
 // Sub returns t less o, which is a part of it.
@@ -36,8 +46,8 @@ func (t Totals) Sub(o Totals) Totals {
 type Labels struct{ TeamAlias, APIKeyAlias string }
 
 // Hash tells labels apart within a process; 0 is that of none.
-func (l Labels) Hash() uint64 {
-	if l == (Labels{}) {
+func (l *Labels) Hash() uint64 {
+	if l.TeamAlias == "" && l.APIKeyAlias == "" {
 		return 0
 	}
 	return xxhash.Sum64String(l.TeamAlias)*3 + xxhash.Sum64String(l.APIKeyAlias)

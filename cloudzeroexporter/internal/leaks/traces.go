@@ -89,6 +89,9 @@ func (t *traces) see(key uint64, m marks, at time.Duration) {
 		}
 		known.opened = at
 	}
+	if known.marks|m == known.marks {
+		return
+	}
 	known.marks |= m
 	t.open[key] = known
 }

@@ -1,7 +1,7 @@
 package ledger
 
 import (
-	"encoding/binary"
+	"slices"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 )
@@ -16,8 +16,11 @@ type answers struct {
 	// heard are the answers, displaced the calls. Their marks say when they were
 	// heard, and of an answer whether headers of the provider came with it.
 	heard, displaced identities
-	// unsaved are those that no stored chunk has yet.
-	unsaved answerLists
+	// unsaved are those that no stored chunk has yet: a list for each hour that they
+	// were heard in.
+	unsaved []unsavedAnswers
+	// volatile says that they are not stored at all.
+	volatile bool
 	// chunks is the number of stored chunks of each hour of arrival.
 	chunks map[billing.Hour]int
 }
@@ -59,17 +62,41 @@ func since(mark uint16, at billing.Hour) int16 {
 
 func (a *answers) isDisplaced(id uint64) bool { return a.displaced.has(id) }
 
-func (a *answers) get(id uint64) (fromProvider, known bool) {
-	mark, known := a.heard.mark(id)
-	return mark&providerMark != 0, known
+// hear remembers an answer, and says whether it repeats one that was heard before.
+// One that comes with headers of the provider is as good as another that does: the
+// provider gave the same answer twice.
+func (a *answers) hear(id uint64, now billing.Hour, fromProvider bool) (repeats bool) {
+	kind, mark := answered, markOf(now)
+	if fromProvider {
+		kind, mark = answeredByProvider, mark|providerMark
+	}
+	place, added := a.heard.placeMark(id)
+	if !added && *place&mark&providerMark == 0 {
+		return true
+	}
+	*place = mark
+	a.keep(answer{id, now, kind})
+	return false
 }
 
-func (a *answers) put(heard answer) {
-	a.remember(heard)
-	a.unsaved.add(heard)
+// displace remembers a call whose own time could not be believed.
+func (a *answers) displace(id uint64, now billing.Hour) {
+	a.displaced.setMark(id, markOf(now))
+	a.keep(answer{id, now, displacedCall})
 }
 
-func (a *answers) remember(heard answer) {
+// keep has an answer stored, which the journal does not have yet.
+func (a *answers) keep(heard answer) {
+	list := a.unsavedOf(int64(heard.heard))
+	if a.volatile {
+		return // that there were some in this hour is enough to forget them in time
+	}
+	ids := list.of(heard.kind)
+	*ids = appendID(*ids, heard.id)
+}
+
+// restore remembers what is stored.
+func (a *answers) restore(heard answer) {
 	switch mark := markOf(heard.heard); heard.kind {
 	case displacedCall:
 		a.displaced.setMark(heard.id, mark)
@@ -100,35 +127,63 @@ func (a *answers) forget(before billing.Hour) (expired map[billing.Hour]int) {
 	return expired
 }
 
-// answerLists are answers as they are stored: a list for each hour that they
-// were heard in.
-type answerLists []storedAnswers
-
-func (l *answerLists) add(a answer) {
-	list := l.of(int64(a.heard))
-	ids := list.of(a.kind)
-	*ids = binary.LittleEndian.AppendUint64(*ids, a.id)
+// unsavedAnswers are answers as they are stored. The journal, or the commit under
+// way, has the first journaled bytes of each kind.
+type unsavedAnswers struct {
+	storedAnswers
+	journaled [answerKinds]int
 }
 
-func (l *answerLists) addAll(others answerLists) {
-	for i := range others {
-		list := l.of(others[i].Heard)
-		for kind := range answerKinds {
-			ids := list.of(kind)
-			*ids = append(*ids, *others[i].of(kind)...)
-		}
-	}
-}
-
-// of is the list of an hour, which is nearly always the last one.
-func (l *answerLists) of(heard int64) *storedAnswers {
-	for i := len(*l) - 1; i >= 0; i-- {
-		if list := &(*l)[i]; list.Heard == heard {
+// unsavedOf is the list of an hour, which is nearly always the last one.
+func (a *answers) unsavedOf(heard int64) *unsavedAnswers {
+	for i := len(a.unsaved) - 1; i >= 0; i-- {
+		if list := &a.unsaved[i]; list.Heard == heard {
 			return list
 		}
 	}
-	*l = append(*l, storedAnswers{Heard: heard})
-	return &(*l)[len(*l)-1]
+	a.unsaved = append(a.unsaved, unsavedAnswers{storedAnswers: storedAnswers{Heard: heard}})
+	return &a.unsaved[len(a.unsaved)-1]
+}
+
+// takeUnjournaled returns what the journal does not have, for an entry of it.
+func (a *answers) takeUnjournaled() (taken []storedAnswers) {
+	for i := range a.unsaved {
+		list := &a.unsaved[i]
+		s, some := storedAnswers{Heard: list.Heard}, false
+		for kind := range answerKinds {
+			ids := *list.of(kind)
+			*s.of(kind) = ids[list.journaled[kind]:]
+			some = some || list.journaled[kind] < len(ids)
+			list.journaled[kind] = len(ids)
+		}
+		if some {
+			taken = append(taken, s)
+		}
+	}
+	return taken
+}
+
+// putBack says that the journal does not have what was taken for it last.
+func (a *answers) putBack(taken []storedAnswers) {
+	for i := range taken {
+		list := a.unsavedOf(taken[i].Heard)
+		for kind := range answerKinds {
+			list.journaled[kind] -= len(*taken[i].of(kind))
+		}
+	}
+}
+
+// keepUnsaved adds answers that the journal has and no chunk, before those that
+// neither has.
+func (a *answers) keepUnsaved(journaled []storedAnswers) {
+	for i := range journaled {
+		list := a.unsavedOf(journaled[i].Heard)
+		for kind := range answerKinds {
+			ids, older := list.of(kind), *journaled[i].of(kind)
+			*ids = slices.Insert(*ids, list.journaled[kind], older...)
+			list.journaled[kind] += len(older)
+		}
+	}
 }
 
 func (s *storedAnswers) of(kind answerKind) *[]byte {

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"encoding/binary"
 	"time"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
@@ -56,37 +55,22 @@ func (l *Ledger) bookLocked(h *hour, c *call, key []byte, now billing.Hour) bill
 	if l.answers.isDisplaced(c.identity) || !h.seen.add(c.identity) { // a clock that was ahead is believed later on
 		return billing.Duplicate
 	}
-	h.unsaved = binary.LittleEndian.AppendUint64(h.unsaved, c.identity)
+	if !l.opts.Volatile {
+		h.unsaved = appendID(h.unsaved, c.identity)
+	}
 	h.changed = true
 	p := l.pending.of(h)
-	p.seen = binary.LittleEndian.AppendUint64(p.seen, c.identity)
 	l.pending.calls++
 	if c.corrected {
 		// Its hour is that of its arrival, so a repetition may fall into another.
-		l.rememberLocked(answer{c.identity, now, displacedCall})
+		l.answers.displace(c.identity, now)
 	}
 	if c.cacheHit {
 		return billing.Free
 	}
-	if c.answer != 0 {
-		if fromProvider, known := l.answers.get(c.answer); known && !(fromProvider && c.fromProvider) {
-			return billing.Free
-		}
-		kind := answered
-		if c.fromProvider {
-			kind = answeredByProvider
-		}
-		l.rememberLocked(answer{c.answer, now, kind})
+	if c.answer != 0 && l.answers.hear(c.answer, now, c.fromProvider) {
+		return billing.Free
 	}
-	r := h.add(key, c.labels, c.totals)
-	if !r.pending {
-		r.pending = true
-		p.rows = append(p.rows, r)
-	}
+	p.touch(h.add(key, &c.labels, &c.totals))
 	return c.outcome
-}
-
-func (l *Ledger) rememberLocked(a answer) {
-	l.answers.put(a)
-	l.pending.answers.add(a)
 }

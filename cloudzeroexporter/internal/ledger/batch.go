@@ -53,23 +53,19 @@ func (b *Batch) Add(l cbf.Layout, r *usage.Record) {
 		b.count(r.Outcome, r.Tokens)
 		return
 	}
-	totals := cbf.Totals{Cost: r.Cost, Tokens: r.Tokens, Requests: 1}
-	if r.Outcome == billing.Unpriced {
-		totals.Unpriced, totals.UnpricedTokens = 1, r.Tokens.Total()
-	}
 	b.keys = l.AppendKey(b.keys, r)
-	b.calls = append(b.calls, call{
-		outcome:      r.Outcome,
-		hour:         r.Hour,
-		corrected:    r.Corrected,
-		cacheHit:     r.CacheHit,
-		fromProvider: r.FromProvider,
-		identity:     r.Call,
-		answer:       r.Answer,
-		keyEnd:       len(b.keys),
-		labels:       l.Labels(r),
-		totals:       totals,
-	})
+	b.calls = append(b.calls, call{})
+	c := &b.calls[len(b.calls)-1] // filled in its place: it is large
+	c.outcome = r.Outcome
+	c.hour = r.Hour
+	c.corrected, c.cacheHit, c.fromProvider = r.Corrected, r.CacheHit, r.FromProvider
+	c.identity, c.answer = r.Call, r.Answer
+	c.keyEnd = len(b.keys)
+	c.labels = l.Labels(r)
+	c.totals.Cost, c.totals.Tokens, c.totals.Requests = r.Cost, r.Tokens, 1
+	if r.Outcome == billing.Unpriced {
+		c.totals.Unpriced, c.totals.UnpricedTokens = 1, r.Tokens.Total()
+	}
 }
 
 // Ignore counts n spans that are no LLM calls.

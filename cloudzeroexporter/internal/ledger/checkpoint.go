@@ -33,8 +33,8 @@ func (l *Ledger) rest(now time.Time) (piecemeal bool) {
 		switch {
 		case h.together: // a checkpoint failed
 			piecemeal = true
-		case h.contents == nil || h.changed || h.pending != nil || now.Sub(h.used) < idleAfter:
-		case h.SeenChunks > 1:
+		case h.contents == nil || h.changed && !l.opts.Volatile || h.pending != nil || now.Sub(h.used) < idleAfter:
+		case h.changed || h.SeenChunks > 1:
 			h.changed, h.together, piecemeal = true, true, true
 		default:
 			h.contents = nil
@@ -59,8 +59,9 @@ func (l *Ledger) save(ctx context.Context) {
 	}
 	l.tried = now
 	l.mu.Lock()
-	c := l.checkpointLocked(now)
+	gone := l.letGoExpiredLocked(now) // what is pending keeps an hour
 	d := l.departLocked()
+	c := l.checkpointLocked(now, gone)
 	l.mu.Unlock()
 	ops, err := c.operations(d)
 	if err == nil {
@@ -71,11 +72,13 @@ func (l *Ledger) save(ctx context.Context) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err != nil {
+		l.undoLocked(c)
+	}
 	if d != nil {
 		l.arriveLocked(d, err)
 	}
 	if err != nil {
-		l.undoLocked(c)
 		l.opts.Logger.Error("A checkpoint failed; the journal keeps all that it holds, and it is tried again", zap.Error(err))
 		return
 	}
@@ -122,20 +125,30 @@ type savedAnswers struct {
 	chunk int
 }
 
-func (l *Ledger) checkpointLocked(now time.Time) checkpoint {
-	c := checkpoint{journal: [2]uint64{l.checkpoint, l.journal}}
+// letGoExpiredLocked closes the hours that have expired: what comes of them from
+// now on is rejected.
+func (l *Ledger) letGoExpiredLocked(now time.Time) (gone []*hour) {
 	for _, h := range l.hours {
 		if l.expiredLocked(h, now) {
-			// From here on the hour is closed; what comes now is rejected.
 			l.letGoLocked(h)
-			c.gone = append(c.gone, h)
-		} else if h.changed {
+			gone = append(gone, h)
+		}
+	}
+	return gone
+}
+
+// checkpointLocked takes what has changed. The journal has all of it, or gets it in
+// the same write.
+func (l *Ledger) checkpointLocked(now time.Time, gone []*hour) checkpoint {
+	c := checkpoint{journal: [2]uint64{l.checkpoint, l.journal}, gone: gone}
+	for _, h := range l.hours {
+		if h.changed && (h.together || !l.opts.Volatile) {
 			c.hours = append(c.hours, h.save())
 		}
 	}
 	for _, list := range l.answers.unsaved {
 		heard := billing.Hour(list.Heard)
-		c.answers = append(c.answers, savedAnswers{list, l.answers.chunks[heard]})
+		c.answers = append(c.answers, savedAnswers{list.storedAnswers, l.answers.chunks[heard]})
 		l.answers.chunks[heard]++
 	}
 	l.answers.unsaved = nil
@@ -154,7 +167,7 @@ func (h *hour) save() savedHour {
 	if len(s.seen) > 0 {
 		h.SeenChunks = s.chunk + 1
 	}
-	h.changed, h.together, h.unsaved = false, false, nil
+	h.changed, h.together, h.unsaved, h.journaled = false, false, nil, 0
 	s.stored = storedHour{Summary: storeSummary(&h.summary), Rows: make([]storedRow, 0, len(h.rows))}
 	for _, r := range h.rows {
 		s.stored.Rows = append(s.stored.Rows, r.stored())
@@ -236,12 +249,13 @@ func (l *Ledger) undoLocked(c checkpoint) {
 	for _, h := range c.hours {
 		h.SeenChunks = h.chunks
 		h.hour.unsaved = append(h.unsaved, h.hour.unsaved...)
+		h.journaled += len(h.unsaved)
 		h.changed, h.hour.together = true, h.together
 	}
 	maps.Copy(l.answers.chunks, c.expired)
 	for _, saved := range c.answers {
 		l.answers.chunks[billing.Hour(saved.Heard)]--
-		l.answers.unsaved.addAll(answerLists{saved.storedAnswers})
+		l.answers.keepUnsaved([]storedAnswers{saved.storedAnswers})
 	}
 	l.series.PutBackUnsaved(c.series.ids)
 	for _, h := range c.gone {

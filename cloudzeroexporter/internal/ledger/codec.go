@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"sync"
 
 	"github.com/fxamacker/cbor/v2"
@@ -80,6 +81,15 @@ func unseal(b []byte, v any) error {
 
 // idBytes is the size of a stored identity.
 const idBytes = 8
+
+// appendID appends an identity to a stored list. It doubles a list that is full,
+// where append would add a quarter and copy each identity four times in all.
+func appendID(b []byte, id uint64) []byte {
+	if cap(b)-len(b) < idBytes {
+		b = slices.Grow(b, max(len(b), 64*idBytes))
+	}
+	return binary.LittleEndian.AppendUint64(b, id)
+}
 
 // unpackIDs calls visit for every identity of a stored list: 8 bytes each,
 // little endian.

@@ -52,7 +52,12 @@ func (l *Ledger) take(ctx context.Context, b *Batch) (*flight, error) {
 
 // flightLocked is the commit after which storage has what memory has now.
 func (l *Ledger) flightLocked() *flight {
-	if l.writtenLocked() {
+	switch {
+	case l.opts.Volatile:
+		l.pending.take()
+		l.series.TakeUnwritten()
+		return nil
+	case l.writtenLocked():
 		return l.flying
 	}
 	select {
@@ -176,36 +181,4 @@ func (l *Ledger) flush(ctx context.Context) {
 	if l.unsaved >= maxJournalBytes || l.journal-l.checkpoint >= maxJournalEntries {
 		l.save(ctx)
 	}
-}
-
-// departure is a flight that has departed, and what it takes along.
-type departure struct {
-	*flight
-	entry  writtenEntry
-	taken  pending
-	series []uint64
-}
-
-// departLocked takes what is pending, or returns nil when nothing is.
-func (l *Ledger) departLocked() *departure {
-	if l.writtenLocked() {
-		return nil
-	}
-	d := &departure{flight: l.nextLocked()} // nobody may wait for it yet, but somebody may join
-	d.entry = l.pending.entry()
-	d.entry.Series, d.series = l.series.TakeUnwritten()
-	d.taken = l.pending.take()
-	l.next, l.flying, l.writing = nil, d.flight, d.taken.calls
-	return d
-}
-
-// arriveLocked tells those who wait for the flight how it ended.
-func (l *Ledger) arriveLocked(d *departure, err error) {
-	l.flying, l.writing = nil, 0
-	if err != nil {
-		l.pending.restore(d.taken)
-		l.series.PutBack(d.series)
-	}
-	d.err = err
-	close(d.done)
 }

@@ -88,8 +88,10 @@ func (s *summary) done() bool {
 type contents struct {
 	rows map[string]*row // by their key
 	seen identities
-	// unsaved are the identities that no stored chunk has yet, packed.
-	unsaved []byte
+	// unsaved are the identities that no stored chunk has yet, packed. The journal,
+	// or the commit under way, has the first journaled bytes of them.
+	unsaved   []byte
+	journaled int
 }
 
 // row is a line of the books.
@@ -110,17 +112,17 @@ func newContents() *contents {
 }
 
 // add books a call on its row, which is made when it is the first.
-func (h *hour) add(key []byte, labels cbf.Labels, t cbf.Totals) *row {
+func (h *hour) add(key []byte, labels *cbf.Labels, t *cbf.Totals) *row {
 	r, ok := h.rows[string(key)]
 	if !ok {
 		r = h.open(cbf.Key(key))
 	}
 	if hash := labels.Hash(); hash != r.labelled {
 		r.labelled = hash
-		r.relabel(labels)
+		r.relabel(*labels)
 	}
-	r.totals = r.totals.Add(t)
-	h.Totals = h.Totals.Add(t)
+	r.totals.Increase(t)
+	h.Totals.Increase(t)
 	h.Revision++
 	h.changed = true
 	return r

@@ -54,18 +54,6 @@ func (s *identities) has(id uint64) bool {
 	return found
 }
 
-// mark is the mark of an identity, if it is in the set.
-func (s *identities) mark(id uint64) (mark uint16, found bool) {
-	if s.n == 0 {
-		return 0, false
-	}
-	at, found := s.slot(slotID(id))
-	if !found {
-		return 0, false
-	}
-	return s.marks[at], true
-}
-
 // add puts an identity into the set, and says whether it is new.
 func (s *identities) add(id uint64) bool {
 	_, added := s.put(slotID(id))
@@ -74,11 +62,18 @@ func (s *identities) add(id uint64) bool {
 
 // setMark puts an identity with its mark into a marked set.
 func (s *identities) setMark(id uint64, mark uint16) {
-	at, _ := s.put(slotID(id))
+	place, _ := s.placeMark(id)
+	*place = mark
+}
+
+// placeMark puts an identity into a marked set, and returns where its mark is and
+// whether it is new. The place holds until the next identity is put.
+func (s *identities) placeMark(id uint64) (mark *uint16, added bool) {
+	at, added := s.put(slotID(id))
 	if s.marks == nil {
 		s.marks = make([]uint16, len(s.slots))
 	}
-	s.marks[at] = mark
+	return &s.marks[at], added
 }
 
 // packed are all identities, as they are stored.

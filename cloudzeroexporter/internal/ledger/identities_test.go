@@ -46,6 +46,18 @@ func TestIdentitiesAreASet(t *testing.T) {
 	})
 }
 
+// mark is the mark of an identity, if it is in the set.
+func (s *identities) mark(id uint64) (mark uint16, found bool) {
+	if s.n == 0 {
+		return 0, false
+	}
+	at, found := s.slot(slotID(id))
+	if !found {
+		return 0, false
+	}
+	return s.marks[at], true
+}
+
 func TestIdentitiesWithoutMarks(t *testing.T) {
 	t.Parallel()
 	var set identities
@@ -69,16 +81,16 @@ func TestAnswersAreForgottenByTheirHour(t *testing.T) {
 		a := newAnswers()
 		for age := billing.Hour(-2); age <= 60; age++ {
 			id := uint64(100 + age)
-			a.put(answer{id, now - age, answeredByProvider})
-			a.put(answer{id + 1000, now - age, displacedCall})
+			require.False(t, a.hear(id, now-age, true))
+			a.displace(id+1000, now-age)
 			a.chunks[now-age] = 1
 		}
 		expired := a.forget(now - answersKept)
 		assert.Len(t, expired, 60-answersKept)
 		for age := billing.Hour(-2); age <= 60; age++ {
-			fromProvider, known := a.get(uint64(100 + age))
+			mark, known := a.heard.mark(uint64(100 + age))
 			assert.Equal(t, age <= answersKept, known, "%d hours old", age)
-			assert.Equal(t, known, fromProvider)
+			assert.Equal(t, known, mark&providerMark != 0)
 			assert.Equal(t, known, a.isDisplaced(uint64(1100+age)))
 		}
 	}

@@ -51,6 +51,10 @@ type Options struct {
 	// Elsewhere says that other books were in use since these were: what series
 	// counted meanwhile is billed there, and not here.
 	Elsewhere bool
+	// Volatile says that the storage ends with the process. There is no journal
+	// then, because nothing is gained by one: hours are written when they rest, to
+	// take less memory.
+	Volatile bool
 	// CommitEvery is the least time between the beginnings of two commits: those
 	// who come meanwhile share the next one.
 	CommitEvery time.Duration
@@ -98,12 +102,6 @@ type Ledger struct {
 	seriesHead seriesHead
 }
 
-// flight is one commit, and those who wait for it.
-type flight struct {
-	done chan struct{} // closed when err is set
-	err  error
-}
-
 // Open reads the books from client, or begins new ones when it holds none. The
 // client stays the caller's to close, after [Ledger.Close].
 func Open(ctx context.Context, client storage.Client, opts Options) (*Ledger, error) {
@@ -122,6 +120,7 @@ func Open(ctx context.Context, client storage.Client, opts Options) (*Ledger, er
 	if opts.Committed == nil {
 		l.opts.Committed = func(time.Duration, error) {}
 	}
+	l.answers.volatile = opts.Volatile
 	if err := l.recover(ctx); err != nil { // nothing else uses l yet
 		return nil, fmt.Errorf("open the books: %w", err)
 	}

@@ -1,9 +1,10 @@
 package ledger
 
-// pending is what memory has and the journal has not.
+// pending is what memory has and the journal has not. Its identities lie in the
+// hours, and its answers beside the others: what no chunk has, less what is
+// journaled.
 type pending struct {
 	changes []*change
-	answers answerLists
 	// calls is the number of calls in it.
 	calls int
 }
@@ -12,7 +13,6 @@ type pending struct {
 type change struct {
 	hour   *hour
 	rows   []*row
-	seen   []byte // identities, packed
 	posted bool
 }
 
@@ -25,7 +25,15 @@ func (p *pending) of(h *hour) *change {
 	return h.pending
 }
 
-func (p *pending) empty() bool { return len(p.changes) == 0 && len(p.answers) == 0 }
+func (p *pending) empty() bool { return len(p.changes) == 0 }
+
+// touch makes the row pending.
+func (c *change) touch(r *row) {
+	if !r.pending {
+		r.pending = true
+		c.rows = append(c.rows, r)
+	}
+}
 
 // take empties p and returns what was in it. From now on a change of the same
 // hours and rows is pending again.
@@ -45,34 +53,10 @@ func (p *pending) take() pending {
 func (p *pending) restore(taken pending) {
 	for _, old := range taken.changes {
 		c := p.of(old.hour)
-		c.seen = append(c.seen, old.seen...)
 		c.posted = c.posted || old.posted
 		for _, r := range old.rows {
-			if !r.pending {
-				r.pending = true
-				c.rows = append(c.rows, r)
-			}
+			c.touch(r)
 		}
 	}
-	p.answers.addAll(taken.answers)
 	p.calls += taken.calls
-}
-
-// usualRowBytes is what most rows take in the journal.
-const usualRowBytes = 128
-
-// entry is the journal entry of what is pending.
-func (p *pending) entry() writtenEntry {
-	var e writtenEntry
-	for _, c := range p.changes {
-		s := writtenChange{Hour: int64(c.hour.Hour), Revision: c.hour.Revision, Seen: c.seen}
-		s.Rows = appendRows(make([]byte, 0, len(c.rows)*usualRowBytes), c.rows)
-		if c.posted {
-			posted := storePosting(c.hour.Posted)
-			s.Posted = &posted
-		}
-		e.Hours = append(e.Hours, s)
-	}
-	e.Answers = p.answers
-	return e
 }

@@ -193,7 +193,7 @@ func (l *Ledger) bookPointLocked(b *Batch, p *pointCall, key []byte, now billing
 	}
 	l.series.Keep(p.point, now)
 	if t != (cbf.Totals{}) {
-		l.addLocked(l.hours[p.hour], key, p.labels, t)
+		l.addLocked(l.hours[p.hour], key, &p.labels, &t)
 		b.told(p.hour, t)
 		if step.Verdict == series.First && p.point.Start < uint64(l.begun.UnixNano()) {
 			b.tally.Earlier = b.tally.Earlier.Add(t.Cost)
@@ -216,14 +216,9 @@ func (p *pointCall) adds(step series.Step) (t cbf.Totals) {
 }
 
 // addLocked adds to a row of an hour that is in memory.
-func (l *Ledger) addLocked(h *hour, key []byte, labels cbf.Labels, t cbf.Totals) {
-	p := l.pending.of(h)
+func (l *Ledger) addLocked(h *hour, key []byte, labels *cbf.Labels, t *cbf.Totals) {
 	l.pending.calls++
-	r := h.add(key, labels, t)
-	if !r.pending {
-		r.pending = true
-		p.rows = append(p.rows, r)
-	}
+	l.pending.of(h).touch(h.add(key, labels, t))
 }
 
 // told counts what points told that is new.

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -90,7 +89,7 @@ func (l *Ledger) readAnswers(ctx context.Context) error {
 				err = fmt.Errorf("%w: answers that were heard in %s are not in the storage", ErrCorrupt, heard)
 			}
 			if err == nil {
-				err = l.answers.restore(&stored)
+				err = l.answers.restoreAll(&stored)
 			}
 			if err = l.setAside(ctx, key, err); err != nil {
 				return err
@@ -144,11 +143,11 @@ func (l *Ledger) replay(ctx context.Context, e *entry, touched map[*hour]bool) e
 		}
 	}
 	for i := range e.Answers {
-		if err := l.answers.restore(&e.Answers[i]); err != nil {
+		if err := l.answers.restoreAll(&e.Answers[i]); err != nil {
 			return err
 		}
 	}
-	l.answers.unsaved.addAll(e.Answers) // no chunk has them yet
+	l.answers.keepUnsaved(e.Answers)
 	return l.restoreSeries(e.Series, true)
 }
 
@@ -168,11 +167,13 @@ func (h *hour) replay(c *storedChange) error {
 		}
 		h.Posted = posted
 	}
-	return unpackIDs(c.Seen, func(id uint64) {
+	err := unpackIDs(c.Seen, func(id uint64) {
 		if h.seen.add(id) {
-			h.unsaved = binary.LittleEndian.AppendUint64(h.unsaved, id)
+			h.unsaved = appendID(h.unsaved, id)
 		}
 	})
+	h.journaled = len(h.unsaved)
+	return err
 }
 
 // recount adds up the rows anew.
@@ -183,10 +184,10 @@ func (h *hour) recount() {
 	}
 }
 
-// restore takes over stored answers.
-func (a *answers) restore(s *storedAnswers) error {
+// restoreAll takes over stored answers.
+func (a *answers) restoreAll(s *storedAnswers) error {
 	for kind := range answerKinds {
-		err := unpackIDs(*s.of(kind), func(id uint64) { a.remember(answer{id, billing.Hour(s.Heard), kind}) })
+		err := unpackIDs(*s.of(kind), func(id uint64) { a.restore(answer{id, billing.Hour(s.Heard), kind}) })
 		if err != nil {
 			return err
 		}

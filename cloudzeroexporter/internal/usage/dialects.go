@@ -1,10 +1,6 @@
 package usage
 
-import (
-	"go.opentelemetry.io/collector/pdata/ptrace"
-
-	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
-)
+import "go.opentelemetry.io/collector/pdata/ptrace"
 
 // Spans of agents, chains, tools and workflows repeat the usage of the calls
 // below them, so each dialect names the kinds of spans that are calls.
@@ -47,12 +43,10 @@ func (c *collector) genAI(r *Record, span ptrace.Span, failed bool) {
 func (c *collector) openInference(r *Record, span ptrace.Span, failed bool) {
 	p := c.price()
 	r.Outcome = p.outcome(failed)
-	r.Tokens = billing.Tokens{
-		Input:      c.number(fieldInferencePrompt).count(),
-		Output:     c.number(fieldInferenceCompletion).count(),
-		CacheRead:  c.number(fieldInferenceRead).count(),
-		CacheWrite: c.number(fieldInferenceWrite).count(),
-	}
+	r.Tokens.Input, _ = c.count(fieldInferencePrompt)
+	r.Tokens.Output, _ = c.count(fieldInferenceCompletion)
+	r.Tokens.CacheRead, _ = c.count(fieldInferenceRead)
+	r.Tokens.CacheWrite, _ = c.count(fieldInferenceWrite)
 	r.Provider = c.firstText(fieldInferenceProvider, fieldSystem)
 	r.Model = c.firstText(fieldInferenceModel, fieldRequestModel)
 	r.settle(p)

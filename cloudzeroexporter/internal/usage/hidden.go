@@ -42,18 +42,21 @@ func parseHidden(text string, want hiddenWants) (h hiddenParams) {
 	if want.provider {
 		missing |= modelName | apiBase
 	}
-	members(text, func(key, value string) bool {
+	for m := membersOf(text); missing != 0; {
+		key, value, found := m.next()
+		if !found {
+			break
+		}
 		switch key {
 		case "cache_key":
-			v := gjson.Parse(value)
-			h.cacheKey = v.Type == gjson.String && v.Str != "" || v.Type == gjson.Number || v.Type == gjson.True
+			h.cacheKey = isSomething(value)
 			missing &^= cacheKey
 		case "additional_headers":
 			h.fromProvider = hasMembers(value)
 			missing &^= headers
 		case "response_cost":
 			if valueEnd(value) == len(value) {
-				return false // it was cut off: the beginning of a price is not the price
+				return h // it was cut off: the beginning of a price is not the price
 			}
 			if h.costZero = isZeroJSON(value); want.cost {
 				h.cost = priceOfJSON(gjson.Parse(value))
@@ -70,9 +73,17 @@ func parseHidden(text string, want hiddenWants) (h hiddenParams) {
 				missing &^= apiBase
 			}
 		}
-		return missing != 0
-	})
+	}
 	return h
+}
+
+// isSomething says that the value is a text that is not empty, a number, or true.
+func isSomething(value string) bool {
+	if strings.HasPrefix(value, "null") {
+		return false // nearly always
+	}
+	v := gjson.Parse(value)
+	return v.Type == gjson.String && v.Str != "" || v.Type == gjson.Number || v.Type == gjson.True
 }
 
 // isZeroJSON says that the value is a number, or a text with one, that is 0.

@@ -23,14 +23,17 @@ type identity struct{ room [512]byte }
 // their times.
 func callOf(span ptrace.Span, r *Record, p price) uint64 {
 	trace, id := span.TraceID(), span.SpanID()
-	if trace.IsEmpty() || id.IsEmpty() {
+	first, second := binary.LittleEndian.Uint64(trace[:8]), binary.LittleEndian.Uint64(trace[8:])
+	third := binary.LittleEndian.Uint64(id[:])
+	if first|second == 0 || third == 0 {
 		var room identity
 		return room.ofTimes(span, r, p)
 	}
 	var b [1 + len(trace) + len(id)]byte
 	b[0] = kindSpan
-	copy(b[1:], trace[:])
-	copy(b[1+len(trace):], id[:])
+	binary.LittleEndian.PutUint64(b[1:], first)
+	binary.LittleEndian.PutUint64(b[9:], second)
+	binary.LittleEndian.PutUint64(b[17:], third)
 	return hash(b[:])
 }
 

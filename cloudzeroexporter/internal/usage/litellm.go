@@ -88,22 +88,20 @@ func (r *Record) settle(p price) {
 
 // tokens are the call's, as all dialects but OpenInference name them; LiteLLM's
 // first one may hide those of the provider's cache in a text.
-func (c *collector) tokens() billing.Tokens {
-	const read, write = 1<<fieldCacheRead | 1<<fieldCacheReadOld, 1<<fieldCacheWrite | 1<<fieldCacheWriteOld
-	t := billing.Tokens{
-		Input:  c.firstCount(fieldInput, fieldPrompt),
-		Output: c.firstCount(fieldOutput, fieldCompletion),
+func (c *collector) tokens() (t billing.Tokens) {
+	t.Input, _ = c.firstCount(fieldInput, fieldPrompt)
+	t.Output, _ = c.firstCount(fieldOutput, fieldCompletion)
+	read, readKnown := c.firstCount(fieldCacheRead, fieldCacheReadOld)
+	write, writeKnown := c.firstCount(fieldCacheWrite, fieldCacheWriteOld)
+	if !readKnown || !writeKnown {
+		hidden := cacheCountsIn(c.text(fieldUsageObject))
+		if !readKnown {
+			read = hidden.read
+		}
+		if !writeKnown {
+			write = hidden.write
+		}
 	}
-	var hidden cacheCounts
-	if !c.has(read) || !c.has(write) {
-		hidden = cacheCountsIn(c.text(fieldUsageObject))
-	}
-	t.CacheRead, t.CacheWrite = hidden.read, hidden.write
-	if c.number(fieldCacheRead).present() || c.number(fieldCacheReadOld).present() {
-		t.CacheRead = c.firstCount(fieldCacheRead, fieldCacheReadOld)
-	}
-	if c.number(fieldCacheWrite).present() || c.number(fieldCacheWriteOld).present() {
-		t.CacheWrite = c.firstCount(fieldCacheWrite, fieldCacheWriteOld)
-	}
+	t.CacheRead, t.CacheWrite = read, write
 	return t
 }

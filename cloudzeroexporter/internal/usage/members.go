@@ -2,34 +2,55 @@ package usage
 
 import "strings"
 
-// members visits the members of the JSON object that the text holds: each key,
-// raw, and the text from its value on. It skips a value only if it is asked to
-// go on, which is why it is not a library's: of LiteLLM's hidden parameters the
-// first hundred of 700 bytes are enough, and gjson, like the others, reads a
-// value before it tells of it (290 ns instead of 100). A text that is broken or
-// was cut off ends the visit.
-func members(text string, visit func(key, value string) bool) {
-	rest, found := strings.CutPrefix(trimSpace(text), "{")
-	for found {
-		rest = trimSpace(rest)
-		if rest == "" || rest[0] != '"' {
-			return
-		}
-		end := stringEnd(rest)
-		key := rest[1:max(1, end-1)]
-		if rest, found = strings.CutPrefix(trimSpace(rest[end:]), ":"); !found {
-			return
-		}
-		rest = trimSpace(rest)
-		if !visit(key, rest) {
-			return
-		}
-		rest, found = strings.CutPrefix(trimSpace(rest[valueEnd(rest):]), ",")
+// members goes through the members of a JSON object. It skips a value only when
+// it is asked for the next member, which is why it is not a library's: of
+// LiteLLM's hidden parameters the first hundred of 700 bytes are enough, and
+// gjson, like the others, reads a value before it tells of it (290 ns instead of
+// 70). A text that is broken or was cut off ends it.
+type members struct {
+	rest   string // from the last member's value on
+	inside bool
+}
+
+func membersOf(text string) members { return members{rest: text} }
+
+// next returns the next member: its key, raw, and the text from its value on.
+func (m *members) next() (key, value string, found bool) {
+	before := byte('{')
+	if m.inside {
+		before, m.rest = ',', m.rest[valueEnd(m.rest):]
 	}
+	m.inside = true
+	rest, found := cutByte(m.rest, before)
+	if !found || rest == "" || rest[0] != '"' {
+		return "", "", false
+	}
+	end := stringEnd(rest)
+	key = rest[1:max(1, end-1)]
+	m.rest, found = cutByte(rest[end:], ':')
+	return key, m.rest, found
 }
 
 // valueEnd is where the value ends that the text begins with.
 func valueEnd(text string) int {
+	switch {
+	case text == "":
+		return 0
+	case text[0] == '"':
+		return stringEnd(text)
+	case text[0] == '{' || text[0] == '[':
+		return nestedEnd(text)
+	}
+	for i := range len(text) {
+		if c := text[i]; c == ',' || c == '}' || c == ']' {
+			return i
+		}
+	}
+	return len(text)
+}
+
+// nestedEnd is where the object or array ends that the text begins with.
+func nestedEnd(text string) int {
 	depth := 0
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
@@ -37,21 +58,10 @@ func valueEnd(text string) int {
 			i += stringEnd(text[i:]) - 1
 		case '{', '[':
 			depth++
-			continue
 		case '}', ']':
-			if depth--; depth < 0 {
-				return i // of the object around it
+			if depth--; depth == 0 {
+				return i + 1
 			}
-		case ',':
-			if depth == 0 {
-				return i
-			}
-			continue
-		default:
-			continue
-		}
-		if depth == 0 {
-			return i + 1
 		}
 	}
 	return len(text)
@@ -76,8 +86,17 @@ func stringEnd(text string) int {
 	}
 }
 
+// cutByte cuts off the character c, and spaces around it.
+func cutByte(text string, c byte) (rest string, found bool) {
+	text = trimSpace(text)
+	if text == "" || text[0] != c {
+		return "", false
+	}
+	return trimSpace(text[1:]), true
+}
+
 func trimSpace(text string) string {
-	for len(text) > 0 && (text[0] == ' ' || text[0] == '\n' || text[0] == '\t' || text[0] == '\r') {
+	for text != "" && (text[0] == ' ' || text[0] == '\n' || text[0] == '\t' || text[0] == '\r') {
 		text = text[1:]
 	}
 	return text

@@ -82,26 +82,27 @@ func (n number) isZero() bool {
 	return err != nil || a.IsZero()
 }
 
-// count reads the number as a count of tokens. What is no count is 0: a call
-// is billed by its cost, and a wrong count must not keep it from the bill.
-func (n number) count() uint64 {
-	if !n.known {
-		return 0
+// count reads the field as a count of tokens, and says whether it is present.
+// What is no count is 0: a call is billed by its cost, and a wrong count must not
+// keep it from the bill.
+func (c *collector) count(f field) (n uint64, present bool) {
+	if c.present&(1<<f) == 0 {
+		return 0, false
 	}
-	switch n.value.Type() {
+	switch value := c.values[f]; value.Type() {
 	case pcommon.ValueTypeInt:
-		return believedCount(float64(n.value.Int()))
-	case pcommon.ValueTypeDouble:
-		return believedCount(n.value.Double())
-	case pcommon.ValueTypeStr:
-		f, err := strconv.ParseFloat(strings.TrimSpace(n.value.Str()), 64)
-		if err != nil {
-			return 0
+		if i := value.Int(); i > 0 && i <= billing.MaxTokens {
+			return uint64(i), true
 		}
-		return believedCount(f)
+	case pcommon.ValueTypeDouble:
+		return believedCount(value.Double()), true
+	case pcommon.ValueTypeStr:
+		if parsed, err := strconv.ParseFloat(strings.TrimSpace(value.Str()), 64); err == nil {
+			return believedCount(parsed), true
+		}
 	default:
-		return 0
 	}
+	return 0, number{c.values[f], true}.present()
 }
 
 func believedCount(f float64) uint64 {
@@ -111,14 +112,12 @@ func believedCount(f float64) uint64 {
 	return 0
 }
 
-// firstCount is the first of the fields that is present, as a count.
-func (c *collector) firstCount(fields ...field) uint64 {
-	for _, f := range fields {
-		if n := c.number(f); n.present() {
-			return n.count()
-		}
+// firstCount is the first of two fields that is present, as a count.
+func (c *collector) firstCount(first, second field) (n uint64, present bool) {
+	if n, present = c.count(first); present {
+		return n, true
 	}
-	return 0
+	return c.count(second)
 }
 
 // price is the one cost of a call.
