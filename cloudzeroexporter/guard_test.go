@@ -23,11 +23,11 @@ const (
 	guardAttempts = 30
 
 	maxAllocationsKnown  = 0.02 // a known call
-	maxAllocationsNew    = 0.25 // a new call, whose identity is remembered
+	maxAllocationsNew    = 0.04 // a new call, whose identity is remembered
 	maxAllocationsOthers = 0.02 // a span that is no call
 
-	maxShareNewV2    = 0.30
-	maxShareNewV1    = 0.30
+	maxShareNewV2    = 0.22
+	maxShareNewV1    = 0.22
 	maxShareOthers   = 0.14
 	maxShareOfRepeat = 1.00 // a known call against a new one
 )
