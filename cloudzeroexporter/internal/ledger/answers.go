@@ -131,7 +131,7 @@ func (l *answerLists) of(heard int64) *storedAnswers {
 	return &(*l)[len(*l)-1]
 }
 
-func (s *storedAnswers) of(kind answerKind) *[]byte {
+func (s *storedAnswers) of(kind answerKind) *packed {
 	switch kind {
 	case answeredByProvider:
 		return &s.FromProvider

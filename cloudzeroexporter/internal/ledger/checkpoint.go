@@ -20,6 +20,9 @@ func (l *Ledger) maintain(ctx context.Context) {
 	if l.rest(now) {
 		l.save(ctx)
 	}
+	if l.archiving(ctx, now) {
+		l.save(ctx)
+	}
 }
 
 // rest lets hours that nobody needs leave memory. One whose identities lie in
@@ -34,7 +37,7 @@ func (l *Ledger) rest(now time.Time) (piecemeal bool) {
 		case h.together: // a checkpoint failed
 			piecemeal = true
 		case h.contents == nil || h.changed || h.pending != nil || now.Sub(h.used) < idleAfter:
-		case h.SeenChunks > 1:
+		case h.SeenChunks > 1 && h.SeenMoved == 0: // else the archive puts them together
 			h.changed, h.together, piecemeal = true, true, true
 		default:
 			h.contents = nil
@@ -79,7 +82,7 @@ func (l *Ledger) save(ctx context.Context) {
 		l.opts.Logger.Error("A checkpoint failed; the journal keeps all that it holds, and it is tried again", zap.Error(err))
 		return
 	}
-	l.checkpoint, l.unsaved, l.saved, l.seriesHead = l.journal, 0, now, c.series.head
+	l.checkpoint, l.unsaved, l.saved, l.seriesHead, l.moved = l.journal, 0, now, c.series.head, nil
 	if d != nil {
 		l.journal++ // read again at a start, and deleted by the next checkpoint
 	}
@@ -96,6 +99,7 @@ type checkpoint struct {
 	answers []savedAnswers
 	expired map[billing.Hour]int // chunks of answers
 	gone    []*hour
+	moved   []movedChunks
 	head    head
 	// journal are the numbers of the entries that it makes superfluous, from the
 	// first up to the last but one.
@@ -123,7 +127,7 @@ type savedAnswers struct {
 }
 
 func (l *Ledger) checkpointLocked(now time.Time) checkpoint {
-	c := checkpoint{journal: [2]uint64{l.checkpoint, l.journal}}
+	c := checkpoint{journal: [2]uint64{l.checkpoint, l.journal}, moved: l.moved}
 	for _, h := range l.hours {
 		if l.expiredLocked(h, now) {
 			// From here on the hour is closed; what comes now is rejected.
@@ -197,6 +201,11 @@ func (c *checkpoint) operations(d *departure) ([]*storage.Operation, error) {
 			w.delete(seenKey(c.hours[i].Hour, chunk))
 		}
 	}
+	for _, m := range c.moved {
+		for chunk := m.first; chunk < m.last; chunk++ {
+			w.delete(seenKey(m.hour, chunk))
+		}
+	}
 	for _, h := range c.gone {
 		w.delete(hourKey(h.Hour))
 		if h.Posted.Origin != Own {
@@ -213,7 +222,7 @@ func (c *checkpoint) operations(d *departure) ([]*storage.Operation, error) {
 func (l *Ledger) headLocked() head {
 	h := head{
 		Begun: l.begun.Unix(), Journal: l.journal, AnswerChunks: make(map[int64]int, len(l.answers.chunks)), Gone: make(map[int64]storedGone, len(l.gone)),
-		Rejected: storeTotals(l.rejected),
+		Rejected: storeTotals(l.rejected), Answers: l.answers.heard.n, Displaced: l.answers.displaced.n,
 	}
 	for month, g := range l.gone {
 		h.Gone[int64(month)] = g.stored()

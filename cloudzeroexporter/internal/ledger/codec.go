@@ -81,6 +81,28 @@ func unseal(b []byte, v any) error {
 // idBytes is the size of a stored identity.
 const idBytes = 8
 
+// packed are identities one after the other, as they are stored: a byte string. It
+// is decoded in place, without a copy, and is part of the value that it was in.
+type packed []byte
+
+// UnmarshalCBOR implements [cbor.Unmarshaler].
+func (p *packed) UnmarshalCBOR(b []byte) error {
+	const null = 0xf6 // as nil is encoded
+	if b[0] == null {
+		*p = nil
+		return nil
+	}
+	head, known := map[byte]int{24: 2, 25: 3, 26: 5, 27: 9}[b[0]&0x1f]
+	if !known {
+		head = 1
+	}
+	if b[0]&^0x1f != cborBytes {
+		return fmt.Errorf("identities are a byte string, and no %#x", b[0])
+	}
+	*p = b[head:]
+	return nil
+}
+
 // unpackIDs calls visit for every identity of a stored list: 8 bytes each,
 // little endian.
 func unpackIDs(b []byte, visit func(uint64)) error {
