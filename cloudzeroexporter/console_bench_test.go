@@ -32,6 +32,7 @@ func BenchmarkConsole(b *testing.B) {
 		return console.Handler(console.Options{Current: e.exports, Logger: zap.NewNop(), Format: e.format})
 	}
 	warm := newHandler()
+	warm.ServeHTTP(&discarded{header: http.Header{}}, httptest.NewRequest(http.MethodGet, "http://localhost/", http.NoBody))
 	warm.Warm(b.Context())
 	for _, c := range []struct{ name, method, path, body string }{
 		{"page", http.MethodGet, "/", ""},
