@@ -145,6 +145,9 @@ func TestACrashAtEveryWriteOfTheArchiveLosesNoIdentity(t *testing.T) {
 
 			// The same without a crash: late calls are moved behind the others.
 			d.set(func(d *disk) { ended = d.left > 0; d.left = -1 })
+			time.Sleep(archiveAgain)
+			untilArchived()
+			assert.Zero(t, d.keys("seen/"), "cut at %d", cut)
 			_, err = commit(l, spend(now, 5, "ana", "1"))
 			require.NoError(t, err)
 			calls = append(calls, spend(now, 5, "ana", "1"))
@@ -152,7 +155,13 @@ func TestACrashAtEveryWriteOfTheArchiveLosesNoIdentity(t *testing.T) {
 			untilArchived()
 			d.set(func(d *disk) { ended = ended && d.left > 0; d.left = -1 })
 			known(openArchived(t, d.crash()), calls...)
+			// One more, while chunks of the hour may still have to be deleted.
+			_, err = commit(l, spend(now, 7, "ana", "1"))
+			require.NoError(t, err)
+			calls = append(calls, spend(now, 7, "ana", "1"))
 			known(l, calls...)
+			time.Sleep(checkpointAfter + maintainEvery)
+			known(openArchived(t, d.crash()), calls...)
 			time.Sleep(archiveAgain)
 			untilArchived()
 			assert.Zero(t, d.keys("seen/"), "cut at %d", cut)
@@ -204,14 +213,14 @@ func TestASlotThatCannotBeOpened(t *testing.T) {
 		core, logs := observer.New(zap.ErrorLevel)
 		opts.Logger = zap.New(core)
 		stuck, today := false, billing.HourOf(time.Now()) // the first of its day
-		unable := slotOf(today, opts.Retention)
+		unable := slotOf(today-1, opts.Retention)
 		opts.Archive = func(ctx context.Context, number int) (storage.Client, error) {
 			if stuck && number == unable {
 				return nil, errDisk
 			}
 			return d.slot(ctx, number)
 		}
-		require.NotEqual(t, unable, slotOf(today-1, opts.Retention))
+		require.NotEqual(t, unable, slotOf(today, opts.Retention))
 		l := openWith(t, d, opts)
 		stuck = true
 		_, err := commit(l, spend(today, 1, "ana", "1"), spend(today-1, 2, "ana", "1"))
@@ -229,11 +238,11 @@ func TestASlotThatCannotBeOpened(t *testing.T) {
 		assert.Equal(t, 1, logs.Len())
 
 		stuck = true
-		_, err = commit(l, spend(today, 1, "ana", "1"))
+		_, err = commit(l, spend(today-1, 2, "ana", "1"))
 		require.ErrorIs(t, err, errDisk, "nobody knows whether it is new")
 		require.ErrorContains(t, err, fmt.Sprintf("open slot %d of the archive", unable))
 		stuck = false
-		got, err := commit(l, spend(today, 1, "ana", "1"))
+		got, err := commit(l, spend(today-1, 2, "ana", "1"))
 		require.NoError(t, err)
 		assert.Equal(t, map[string]int64{"duplicate": 1}, outcomes(got))
 	})
@@ -277,6 +286,47 @@ func TestAValueOfTheArchiveThatCannotBeRead(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAnHourInTheArchiveWhoseRowsCannotBeRead loses its rows and keeps its calls.
+func TestAnHourInTheArchiveWhoseRowsCannotBeRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		l := openArchived(t, d)
+		at := billing.HourOf(time.Now())
+		_, err := commit(l, spend(at, 1, "ana", "1"))
+		require.NoError(t, err)
+		untilArchived()
+		rot(hourKey(at))(d)
+		_, err = commit(l, spend(at, 2, "ana", "1"))
+		require.NoError(t, err)
+		time.Sleep(checkpointAfter + maintainEvery)
+		before := d.crash()
+		untilArchived()
+		for _, books := range []*Ledger{openArchived(t, before), openArchived(t, d.crash()), l} {
+			got, err := commit(books, spend(at, 1, "ana", "1"), spend(at, 2, "ana", "1"))
+			require.NoError(t, err)
+			assert.Equal(t, map[string]int64{"duplicate": 2}, outcomes(got))
+		}
+	})
+}
+
+// TestASlotIsOpenOnce: a file_storage that is opened a second time waits for the
+// first, and gives up.
+func TestASlotIsOpenOnce(t *testing.T) {
+	t.Parallel()
+	a := archive{open: newDisk().slot}
+	for range 2 {
+		require.NoError(t, a.with(t.Context(), 1, func(store) error {
+			assert.False(t, a.mu.TryLock(), "somebody else could open it")
+			return nil
+		}))
+	}
+	require.ErrorIs(t, a.with(t.Context(), 1, func(store) error {
+		_, err := a.open(t.Context(), 1)
+		return err
+	}), errDisk)
 }
 
 // rot makes one bit of the first value wrong whose key has the name in it.

@@ -88,18 +88,16 @@ type packed []byte
 // UnmarshalCBOR implements [cbor.Unmarshaler].
 func (p *packed) UnmarshalCBOR(b []byte) error {
 	const null = 0xf6 // as nil is encoded
-	if b[0] == null {
+	switch length := b[0] & 0x1f; {
+	case b[0] == null:
 		*p = nil
-		return nil
+	case b[0]&^0x1f != cborBytes || length > 27:
+		return fmt.Errorf("identities are a byte string of known length, not %#x", b[0])
+	case length < 24:
+		*p = b[1:]
+	default: // the length is in 1, 2, 4 or 8 bytes
+		*p = b[1+1<<(length-24):]
 	}
-	head, known := map[byte]int{24: 2, 25: 3, 26: 5, 27: 9}[b[0]&0x1f]
-	if !known {
-		head = 1
-	}
-	if b[0]&^0x1f != cborBytes {
-		return fmt.Errorf("identities are a byte string, and no %#x", b[0])
-	}
-	*p = b[head:]
 	return nil
 }
 
