@@ -22,7 +22,7 @@ import (
 )
 
 // BenchmarkConsole asks everything of books with a month of 100,000 rows, which
-// have left memory. "warm" is how it is but for the first second after a start;
+// have left memory. "warm" is how it is but for the first second after a request;
 // "cold" is a console that has nothing added up yet.
 func BenchmarkConsole(b *testing.B) {
 	e, month := monthOfRows(b)

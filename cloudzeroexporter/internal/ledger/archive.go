@@ -95,7 +95,7 @@ type movedChunks struct {
 // first. It runs on the writing goroutine, which alone stores chunks and writes to
 // the archive. A crash leaves identities in the archive too, but nowhere less.
 //
-// It says whether a checkpoint is due, which says so and deletes the chunks.
+// It returns whether a checkpoint is due, which tells of it and deletes the chunks.
 func (l *Ledger) archiving(ctx context.Context, now time.Time) (moved bool) {
 	if l.archive.open == nil || now.Before(l.archiveNext) {
 		return len(l.moved) > 0
@@ -113,8 +113,8 @@ func (l *Ledger) archiving(ctx context.Context, now time.Time) (moved bool) {
 	return len(l.moved) > 0
 }
 
-// archiveDue moves what is due until the time is over. A slot that fails does not
-// keep the others waiting.
+// archiveDue moves what is due until the time is over. A slot that fails at once
+// does not keep the others waiting.
 func (l *Ledger) archiveDue(ctx context.Context, now, until time.Time) error {
 	due, kept := l.archivable(now)
 	failed := make(map[int]error)
@@ -183,28 +183,38 @@ func (l *Ledger) move(ctx context.Context, h *summary, kept map[billing.Hour]int
 		if err = l.setAsideIn(ctx, in, archiveIndexKey, err); err != nil {
 			return err
 		}
+		next, gone := relist(listed, h, kept)
 		var w writes
 		w.set(archivedKey(h.Hour), all.packed())
-		next := []int64{int64(h.Hour)}
-		for _, at := range listed {
-			if _, known := kept[billing.Hour(at)]; known {
-				next = append(next, at)
-			} else {
-				w.delete(archivedKey(billing.Hour(at)))
-			}
+		for _, at := range gone {
+			w.delete(archivedKey(billing.Hour(at)))
 		}
-		for at, slot := range kept { // should the list have been unreadable
-			if slot == h.Slot {
-				next = append(next, int64(at))
-			}
-		}
-		slices.Sort(next)
-		w.set(archiveIndexKey, slices.Compact(next))
+		w.set(archiveIndexKey, next)
 		if w.err != nil {
 			return w.err
 		}
 		return in.client.Batch(ctx, w.ops...)
 	})
+}
+
+// relist is the list of a slot's hours when one more goes there, and those that
+// have left the books.
+func relist(listed []int64, h *summary, kept map[billing.Hour]int) (next, gone []int64) {
+	next = append(next, int64(h.Hour))
+	for _, at := range listed {
+		if _, known := kept[billing.Hour(at)]; known {
+			next = append(next, at)
+		} else {
+			gone = append(gone, at)
+		}
+	}
+	for at, slot := range kept { // in case the list could not be read
+		if slot == h.Slot {
+			next = append(next, int64(at))
+		}
+	}
+	slices.Sort(next)
+	return slices.Compact(next), gone
 }
 
 // settleMove has the hour's identities looked for in the archive from now on. Calls

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -212,17 +213,18 @@ func TestASlotThatCannotBeOpened(t *testing.T) {
 		opts := archived(d)
 		core, logs := observer.New(zap.ErrorLevel)
 		opts.Logger = zap.New(core)
-		stuck, today := false, billing.HourOf(time.Now()) // the first of its day
+		var stuck atomic.Bool
+		today := billing.HourOf(time.Now()) // the first of its day
 		unable := slotOf(today-1, opts.Retention)
 		opts.Archive = func(ctx context.Context, number int) (storage.Client, error) {
-			if stuck && number == unable {
+			if stuck.Load() && number == unable {
 				return nil, errDisk
 			}
 			return d.slot(ctx, number)
 		}
 		require.NotEqual(t, unable, slotOf(today, opts.Retention))
 		l := openWith(t, d, opts)
-		stuck = true
+		stuck.Store(true)
 		_, err := commit(l, spend(today, 1, "ana", "1"), spend(today-1, 2, "ana", "1"))
 		require.NoError(t, err)
 		untilArchived()
@@ -231,17 +233,17 @@ func TestASlotThatCannotBeOpened(t *testing.T) {
 		assert.Equal(t, 1, d.keys("seen/"), "it stays where it is")
 		assert.Equal(t, 1, d.keysWith("archived/"), "the others do not wait")
 
-		stuck = false
+		stuck.Store(false)
 		time.Sleep(archiveAgain)
 		untilArchived()
 		assert.Zero(t, d.keys("seen/"))
 		assert.Equal(t, 1, logs.Len())
 
-		stuck = true
+		stuck.Store(true)
 		_, err = commit(l, spend(today-1, 2, "ana", "1"))
 		require.ErrorIs(t, err, errDisk, "nobody knows whether it is new")
 		require.ErrorContains(t, err, fmt.Sprintf("open slot %d of the archive", unable))
-		stuck = false
+		stuck.Store(false)
 		got, err := commit(l, spend(today-1, 2, "ana", "1"))
 		require.NoError(t, err)
 		assert.Equal(t, map[string]int64{"duplicate": 1}, outcomes(got))
