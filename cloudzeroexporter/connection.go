@@ -3,6 +3,7 @@ package cloudzeroexporter
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -65,7 +66,7 @@ func (e *cloudzeroExporter) connect(ctx context.Context) (err error) {
 	if e.storage, err = e.openStorage(ctx, name); err != nil {
 		return err
 	}
-	if e.books, err = e.openBooks(ctx, e.storage, elsewhere); err != nil {
+	if e.books, err = e.openBooks(ctx, name, e.storage, elsewhere); err != nil {
 		return err
 	}
 	if e.setup != nil {
@@ -93,7 +94,7 @@ func (e *cloudzeroExporter) takeOver(ctx context.Context, next setup.Record) (se
 	if err != nil {
 		return next, err
 	}
-	books, err := e.openBooks(ctx, client, false)
+	books, err := e.openBooks(ctx, last.Books, client, false)
 	if err != nil {
 		return next, errors.Join(err, client.Close(ctx))
 	}
@@ -117,19 +118,32 @@ func dryBooksName(connection string) string {
 	return "books_" + connection
 }
 
-// openBooks opens the books in the storage. Elsewhere says that others were in use
-// before.
-func (e *cloudzeroExporter) openBooks(ctx context.Context, client storage.Client, elsewhere bool) (*ledger.Ledger, error) {
+// archiveOf opens the slots of the archive of the books that have the name; nil
+// without a storage. No books begin like a slot.
+func (e *cloudzeroExporter) archiveOf(books string) func(context.Context, int) (storage.Client, error) {
+	if e.cfg.Storage == nil {
+		return nil
+	}
+	return func(ctx context.Context, slot int) (storage.Client, error) {
+		return e.openStorage(ctx, fmt.Sprintf("archive_%d_%s", slot, books))
+	}
+}
+
+// openBooks opens the books that have the name, in the storage. Elsewhere says that
+// others were in use before.
+func (e *cloudzeroExporter) openBooks(ctx context.Context, name string, client storage.Client, elsewhere bool) (*ledger.Ledger, error) {
 	return ledger.Open(ctx, client, ledger.Options{
-		Retention:   e.cfg.Retention,
-		NeverPosted: e.cfg.DryRun,
-		Metrics:     e.source == sourceMetrics,
-		SeriesLimit: e.cfg.Limits.Series,
-		SkipEarlier: e.cfg.Metrics.Earlier == earlierSkip,
-		Elsewhere:   elsewhere,
-		Volatile:    e.cfg.Storage == nil,
-		CommitEvery: commitEvery,
-		Logger:      e.set.Logger,
+		Retention:    e.cfg.Retention,
+		NeverPosted:  e.cfg.DryRun,
+		Metrics:      e.source == sourceMetrics,
+		SeriesLimit:  e.cfg.Limits.Series,
+		SkipEarlier:  e.cfg.Metrics.Earlier == earlierSkip,
+		Elsewhere:    elsewhere,
+		Archive:      e.archiveOf(name),
+		ArchiveAfter: e.archiveAfter,
+		Volatile:     e.cfg.Storage == nil,
+		CommitEvery:  commitEvery,
+		Logger:       e.set.Logger,
 		Committed: func(took time.Duration, err error) {
 			e.health.set("storage", err)
 			e.telemetry.committed(took, err)

@@ -35,6 +35,8 @@ type cloudzeroExporter struct {
 	notices   notices
 	unbilled  *metricsWatch // of metrics that are not billed
 	batches   sync.Pool     // of *ledger.Batch
+	// archiveAfter is an age other than the books' own; 0 but in tests.
+	archiveAfter time.Duration
 
 	// Below is what start makes and shutdown ends.
 	source  source // the signal that is billed

@@ -81,6 +81,7 @@ type batch struct {
 func runModel(t *testing.T, steps []step) error {
 	w := &world{rig: newRig(t), t: t}
 	w.useDisk(&modelDisk{memory: newMemory()})
+	w.archiveAfter = time.Hour // so that most that is told again is in the archive
 	sleepUntil(noon.Add(17 * time.Minute))
 	w.exporter = w.start()
 	for i, s := range steps {
@@ -315,8 +316,11 @@ type modelDisk struct {
 	broken atomic.Bool
 }
 
-func (d *modelDisk) GetClient(context.Context, component.Kind, component.ID, string) (storage.Client, error) {
-	return d, nil
+func (d *modelDisk) GetClient(_ context.Context, _ component.Kind, _ component.ID, name string) (storage.Client, error) {
+	if d.broken.Load() {
+		return nil, errors.New("the disk is broken")
+	}
+	return partOf(d, name), nil
 }
 
 func (d *modelDisk) Get(ctx context.Context, key string) ([]byte, error) {

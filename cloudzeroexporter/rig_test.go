@@ -52,9 +52,12 @@ type rig struct {
 	logs    *observer.ObservedLogs
 	metrics *componenttest.Telemetry
 	set     exporter.Settings
-	token   string             // of a console that listens nowhere
-	last    *cloudzeroExporter // the one that was started last
-	started exporter.Traces    // the same, as the collector sees it
+	token   string // of a console that listens nowhere
+	// archiveAfter is when the identities of an hour go to the archive, if not at
+	// the usual age.
+	archiveAfter time.Duration
+	last         *cloudzeroExporter // the one that was started last
+	started      exporter.Traces    // the same, as the collector sees it
 }
 
 func newRig(t *testing.T) *rig {
@@ -90,7 +93,7 @@ func (r *rig) start() exporter.Traces {
 	e, err := x.createTraces(r.t.Context(), r.set, r.cfg)
 	require.NoError(r.t, err)
 	own := x.byID[exporterID{r.set.ID, r.cfg}].exporter
-	own.token = r.token
+	own.token, own.archiveAfter = r.token, r.archiveAfter
 	require.NoError(r.t, e.Start(r.t.Context(), r.host))
 	r.last, r.started = own, e
 	r.t.Cleanup(func() { assert.NoError(r.t, e.Shutdown(context.Background())) })
@@ -132,8 +135,39 @@ type diskExtension struct {
 	disk *memory
 }
 
-func (d *diskExtension) GetClient(context.Context, component.Kind, component.ID, string) (storage.Client, error) {
-	return d.disk, nil
+func (d *diskExtension) GetClient(_ context.Context, _ component.Kind, _ component.ID, name string) (storage.Client, error) {
+	return partOf(d.disk, name), nil
+}
+
+// partOf is the part of the disk that a storage of the name has: for each slot of
+// an archive one of its own, and one for all else.
+func partOf(disk storage.Client, name string) storage.Client {
+	if strings.HasPrefix(name, "archive_") {
+		return &diskPart{disk, name + "/"}
+	}
+	return disk
+}
+
+// diskPart is where all keys have a prefix.
+type diskPart struct {
+	storage.Client
+	prefix string
+}
+
+func (p *diskPart) Get(ctx context.Context, key string) ([]byte, error) {
+	return p.Client.Get(ctx, p.prefix+key)
+}
+
+func (p *diskPart) Set(ctx context.Context, key string, value []byte) error {
+	return p.Batch(ctx, storage.SetOperation(key, value))
+}
+
+func (p *diskPart) Batch(ctx context.Context, ops ...*storage.Operation) error {
+	own := make([]*storage.Operation, len(ops))
+	for i, op := range ops {
+		own[i] = &storage.Operation{Type: op.Type, Key: p.prefix + op.Key, Value: op.Value}
+	}
+	return p.Client.Batch(ctx, own...)
 }
 
 // localExtension sends requests to the stand-in, as an auth extension that

@@ -234,7 +234,7 @@ func (e *cloudzeroExporter) prepare(ctx context.Context, old connection, to setu
 			return next, record, err
 		}
 		next.users = new(sync.WaitGroup)
-		if next.books, err = e.openBooks(ctx, next.storage, true); err != nil {
+		if next.books, err = e.openBooks(ctx, record.Books, next.storage, true); err != nil {
 			return next, record, errors.Join(err, next.storage.Close(ctx))
 		}
 	}

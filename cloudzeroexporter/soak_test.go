@@ -34,7 +34,7 @@ func TestSoak(t *testing.T) {
 		e := r.start()
 		var sums []string
 		sent := 0
-		stored := make([]int, 0, days)
+		stored := make([]disk, 0, days)
 		for day := range days {
 			for range 24 {
 				now := time.Now()
@@ -61,24 +61,48 @@ func TestSoak(t *testing.T) {
 			}
 			sums = []string{anycosttest.Sum(sums...)}
 			stored = append(stored, r.diskBytes())
-			t.Logf("day %2d: RSS %4s MB with the stand-in, storage %5.1f MB, %d hours, %d rows, %d identities in memory, %d folded rows",
-				day+1, rss(t), float64(stored[day])/1e6, r.gauge("hours"), r.gauge("rows"), r.gauge("identities"), r.gauge("folded_rows"))
+			t.Logf("day %2d: RSS %4s MB with the stand-in, storage %5.1f MB and %5.1f MB of archive, %d hours, %d rows, %d identities in memory, %d folded rows",
+				day+1, rss(t), float64(stored[day].books)/1e6, float64(stored[day].archive)/1e6, r.gauge("hours"), r.gauge("rows"), r.gauge("identities"), r.gauge("folded_rows"))
 		}
 		pass(3 * time.Hour)
 		assert.Equal(t, sums[0], r.anycost.Total())
 		assert.Empty(t, r.anycost.Violations())
 		assert.Positive(t, r.gauge("folded_rows"), "the month's 70 MB were reached")
-		assert.Less(t, stored[days-1], stored[days-8]*11/10, "the storage does not grow any more")
+		assert.Less(t, stored[days-1].books, stored[days-8].books*11/10, "the storage does not grow any more")
+		assert.Less(t, stored[days-1].archive, stored[days-8].archive*11/10, "nor does the archive")
+		assert.Equal(t, 36, r.slots())
+		const identity = 8
+		assert.Greater(t, stored[days-1].archive, 33*24*calls*identity, "identities of all but the last two days are in the archive")
 	})
 }
 
-func (r *rig) diskBytes() (n int) {
+// disk is what lies on one, in bytes.
+type disk struct{ books, archive int }
+
+func (r *rig) diskBytes() (d disk) {
 	r.disk.mu.Lock()
 	defer r.disk.mu.Unlock()
 	for key, value := range r.disk.values {
-		n += len(key) + len(value)
+		if strings.HasPrefix(key, "archive_") {
+			d.archive += len(key) + len(value)
+		} else {
+			d.books += len(key) + len(value)
+		}
 	}
-	return n
+	return d
+}
+
+// slots is how many slots of the archive there are.
+func (r *rig) slots() int {
+	r.disk.mu.Lock()
+	defer r.disk.mu.Unlock()
+	names := make(map[string]bool)
+	for key := range r.disk.values {
+		if name, _, slot := strings.Cut(key, "/"); slot && strings.HasPrefix(name, "archive_") {
+			names[name] = true
+		}
+	}
+	return len(names)
 }
 
 // rss is the memory that the process takes, in megabytes.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.uber.org/zap"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
@@ -24,7 +25,7 @@ const (
 	// response cache may repeat; answers are remembered for two days.
 	answerHours = 48
 
-	hoursPerOpening = 40   // so that memory does not hold them all
+	hoursPerOpening = 24   // so that neither memory holds them all, nor the books what the archive takes
 	callsPerBatch   = 5000 // of one commit
 	starts          = 3
 )
@@ -35,8 +36,9 @@ func (o *options) startWithBooks(ctx context.Context) (section, error) {
 	s := section{
 		title: "Start with 35 days of books",
 		about: fmt.Sprintf(`%d calls in %d hours, %d rows, all posted; calls of the last two days have response ids, as LiteLLM's first dialect tells of them.
-Ready: from the start of the process until its health check answers; median of %d starts. RSS %s after that. file_storage has bbolt
-look at every page of its file when it opens, so that the kernel maps most of it; it takes such pages back when memory is needed.`, booksCalls, booksHours, booksRows, starts, quietTime),
+Identities of calls are in the archive, which a start does not open, but for those of the last day. Ready: from the start of the process
+until its health check answers; median of %d starts. RSS %s after that. file_storage has bbolt look at every page of a file that it opens, so
+that the kernel maps most of it; it takes such pages back when memory is needed. Storage is what the files take of the disk.`, booksCalls, booksHours, booksRows, starts, quietTime),
 		head: []string{"Collector", "Ready", "RSS", "of it mapped files", "RSS peak", "Storage"},
 	}
 	folder, err := os.MkdirTemp(o.temp, "otelcol-cloudzero-books-")
@@ -113,9 +115,15 @@ func makeBooks(ctx context.Context, folder string, now billing.Hour) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, ext.Shutdown(ctx)) }()
-	client, err := booksClient(ctx, ext)
+	client, err := booksClient(ctx, ext, booksName)
 	if err != nil {
 		return err
+	}
+	options := ledger.Options{
+		Retention: 35 * 24 * time.Hour, Logger: zap.NewNop(),
+		Archive: func(ctx context.Context, slot int) (storage.Client, error) {
+			return booksClient(ctx, ext, fmt.Sprintf("archive_%d_%s", slot, booksName))
+		},
 	}
 	defer func() { err = errors.Join(err, client.Close(ctx)) }()
 	layout, err := cbf.NewLayout([]string{cbf.Team, cbf.User})
@@ -124,7 +132,7 @@ func makeBooks(ctx context.Context, folder string, now billing.Hour) (err error)
 	}
 	m := bookMaker{layout: layout, now: now}
 	for first := 0; first < booksHours; first += hoursPerOpening {
-		books, err := ledger.Open(ctx, client, ledger.Options{Retention: 35 * 24 * time.Hour, Logger: zap.NewNop()})
+		books, err := ledger.Open(ctx, client, options)
 		if err != nil {
 			return err
 		}
@@ -134,6 +142,10 @@ func makeBooks(ctx context.Context, folder string, now billing.Hour) (err error)
 			}
 		}
 		if err := books.Close(ctx); err != nil {
+			return err
+		}
+		// Open books do so when hours have become old enough, one at a time.
+		if err := ledger.Archive(ctx, client, options); err != nil {
 			return err
 		}
 	}

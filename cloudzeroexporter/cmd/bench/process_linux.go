@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +21,16 @@ func cpuOf(pid int) (time.Duration, error) {
 		return 0, fmt.Errorf("CPU clock of process %d: %w", pid, err)
 	}
 	return time.Duration(t.Nano()), nil
+}
+
+// onDisk is what a file takes of the disk, in bytes; see stat(2).
+func onDisk(info fs.FileInfo) uint64 {
+	const blockBytes = 512
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return uint64(info.Size()) //nolint:gosec // not negative
+	}
+	return uint64(stat.Blocks) * blockBytes //nolint:gosec // not negative
 }
 
 // memory is what a process takes of the machine's memory, in bytes. Mapped is

@@ -41,17 +41,21 @@ func newStorage(ctx context.Context, folder string) (extension.Extension, *host,
 	return ext, h, ext.Start(ctx, h)
 }
 
-// booksClient is the storage that a collector with the connection of the bench
-// keeps its books in.
-func booksClient(ctx context.Context, ext extension.Extension) (storage.Client, error) {
+// booksName is the name of the storage that a collector with the connection of the
+// bench keeps its books in.
+const booksName = "books_" + connectionID
+
+// booksClient is the storage of the name that such a collector has.
+func booksClient(ctx context.Context, ext extension.Extension, name string) (storage.Client, error) {
 	s, ok := ext.(storage.Extension)
 	if !ok {
 		return nil, errors.New("file_storage is no storage")
 	}
-	return s.GetClient(ctx, component.KindExporter, component.MustNewID("cloudzero"), "books_"+connectionID)
+	return s.GetClient(ctx, component.KindExporter, component.MustNewID("cloudzero"), name)
 }
 
-// sizeOf is the size of all files in a folder, in bytes.
+// sizeOf is what all files in a folder take of the disk, in bytes: bbolt makes its
+// files larger than what is in them, with holes.
 func sizeOf(folder string) (size uint64, err error) {
 	err = filepath.WalkDir(folder, func(_ string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -59,7 +63,7 @@ func sizeOf(folder string) (size uint64, err error) {
 		}
 		info, err := entry.Info()
 		if err == nil {
-			size += uint64(info.Size()) //nolint:gosec // not negative
+			size += onDisk(info)
 		}
 		return err
 	})

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -83,14 +84,25 @@ const maxBodyBytes = 64 << 10
 type Console struct {
 	*console
 	handler http.Handler
+	first   sync.Once     // request
+	looked  chan struct{} // closed by it
 }
 
 // ServeHTTP implements [http.Handler].
-func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.handler.ServeHTTP(w, r) }
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.handler.ServeHTTP(w, r)
+	c.first.Do(func() { close(c.looked) })
+}
 
-// Warm adds up all hours of the books, until ctx ends, so that nobody who looks at
-// them later has to wait for it.
+// Warm waits for the first request and then adds up all hours of the books, until
+// ctx ends, so that who looks around does not have to wait. It takes memory, so not
+// before somebody does.
 func (c *Console) Warm(ctx context.Context) {
+	select {
+	case <-c.looked:
+	case <-ctx.Done():
+		return
+	}
 	e := c.Current()
 	for _, h := range e.Hours() {
 		if ctx.Err() != nil {
@@ -145,7 +157,7 @@ func Handler(opts Options) *Console {
 		c.fail(w, http.StatusForbidden, "requests from other sites are refused")
 	}))
 	bounded := http.MaxBytesHandler(newSession(c).only(mux), maxBodyBytes)
-	return &Console{c, guarded(c.onlyOwnHost(sameOrigin.Handler(bounded)))}
+	return &Console{console: c, handler: guarded(c.onlyOwnHost(sameOrigin.Handler(bounded))), looked: make(chan struct{})}
 }
 
 // guarded forbids browsers everything that the console does not do.

@@ -5,12 +5,15 @@ import (
 	"encoding/csv"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
+	"go.uber.org/zap"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
@@ -169,6 +172,21 @@ func TestWhatHasChangedIsAddedUpAnew(t *testing.T) {
 	counting = &countingExports{exports: books(t, "2026-11-01T00:00:00Z", 1, 1)}
 	assert.Equal(t, "0.01", total())
 	assert.Equal(t, dimensions, s.lines, "what belongs to others was forgotten")
+}
+
+// TestHoursAreAddedUpWhenSomebodyLooks: what nobody looks at takes no memory.
+func TestHoursAreAddedUpWhenSomebodyLooks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := &countingExports{exports: books(t, "2026-11-01T00:00:00Z", 3, 2)}
+		h := Handler(Options{Current: func() Exports { return e }, Logger: zap.NewNop()})
+		go h.Warm(t.Context())
+		synctest.Wait()
+		assert.Zero(t, e.read)
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "http://localhost:8686/cloudzero/balance", http.NoBody))
+		synctest.Wait()
+		assert.Equal(t, 3, e.read)
+	})
 }
 
 type countingExports struct {

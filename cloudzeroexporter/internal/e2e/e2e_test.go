@@ -59,6 +59,7 @@ type stage struct {
 	options otelcol.Options
 	log     *otelcoltest.Log
 	metrics string // where the collector tells its own metrics
+	storage string // folder of file_storage
 }
 
 func newStage(t *testing.T) *stage {
@@ -90,12 +91,13 @@ func newStageWith(t *testing.T, cfg anycosttest.Config, wrap func(http.Handler) 
 		}
 		require.NotContains(t, log.String(), apiKey)
 	})
-	return &stage{t: t, anycost: anycost, log: log, metrics: metrics, options: otelcol.Options{
+	storage := t.TempDir()
+	return &stage{t: t, anycost: anycost, log: log, metrics: metrics, storage: storage, options: otelcol.Options{
 		Binary: path, Config: collectorYAML, Log: log,
 		Addresses: otelcoltest.Addresses(t),
 		Env: []string{
 			"CLOUDZERO_ENDPOINT=" + server.URL, "CLOUDZERO_API_KEY=" + apiKey, "CLOUDZERO_CONNECTION_ID=" + connectionID,
-			"STORAGE=" + t.TempDir(), "METRICS_PORT=" + metricsPort,
+			"STORAGE=" + storage, "METRICS_PORT=" + metricsPort,
 		},
 	}}
 }

@@ -186,7 +186,7 @@ func (a *answers) keepUnsaved(journaled []storedAnswers) {
 	}
 }
 
-func (s *storedAnswers) of(kind answerKind) *[]byte {
+func (s *storedAnswers) of(kind answerKind) *packed {
 	switch kind {
 	case answeredByProvider:
 		return &s.FromProvider

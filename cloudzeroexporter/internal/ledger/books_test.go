@@ -34,6 +34,8 @@ type disk struct {
 	left int
 	// gate, if not nil, holds up every write until it is closed.
 	gate chan struct{}
+	// opened are the slots of the archive that are open.
+	opened map[string]bool
 }
 
 func newDisk() *disk { return &disk{values: make(map[string][]byte), left: -1} }

@@ -20,6 +20,9 @@ func (l *Ledger) maintain(ctx context.Context) {
 	if l.rest(now) {
 		l.save(ctx)
 	}
+	if l.archiving(ctx, now) {
+		l.save(ctx)
+	}
 }
 
 // rest lets hours that nobody needs leave memory. One whose identities lie in
@@ -34,7 +37,7 @@ func (l *Ledger) rest(now time.Time) (piecemeal bool) {
 		case h.together: // a checkpoint failed
 			piecemeal = true
 		case h.contents == nil || h.changed && !l.opts.Volatile || h.pending != nil || now.Sub(h.used) < idleAfter:
-		case h.changed || h.SeenChunks > 1:
+		case h.changed || h.SeenChunks > 1 && h.SeenMoved == 0: // else the archive puts them together
 			h.changed, h.together, piecemeal = true, true, true
 		default:
 			h.contents = nil
@@ -82,7 +85,7 @@ func (l *Ledger) save(ctx context.Context) {
 		l.opts.Logger.Error("A checkpoint failed; the journal keeps all that it holds, and it is tried again", zap.Error(err))
 		return
 	}
-	l.checkpoint, l.unsaved, l.saved, l.seriesHead = l.journal, 0, now, c.series.head
+	l.checkpoint, l.unsaved, l.saved, l.seriesHead, l.moved = l.journal, 0, now, c.series.head, nil
 	if d != nil {
 		l.journal++ // read again at a start, and deleted by the next checkpoint
 	}
@@ -99,6 +102,7 @@ type checkpoint struct {
 	answers []savedAnswers
 	expired map[billing.Hour]int // chunks of answers
 	gone    []*hour
+	moved   []movedChunks
 	head    head
 	// journal are the numbers of the entries that it makes superfluous, from the
 	// first up to the last but one.
@@ -140,7 +144,7 @@ func (l *Ledger) letGoExpiredLocked(now time.Time) (gone []*hour) {
 // checkpointLocked takes what has changed. The journal has all of it, or gets it in
 // the same write.
 func (l *Ledger) checkpointLocked(now time.Time, gone []*hour) checkpoint {
-	c := checkpoint{journal: [2]uint64{l.checkpoint, l.journal}, gone: gone}
+	c := checkpoint{journal: [2]uint64{l.checkpoint, l.journal}, gone: gone, moved: l.moved}
 	for _, h := range l.hours {
 		if h.changed && (h.together || !l.opts.Volatile) {
 			c.hours = append(c.hours, h.save())
@@ -210,6 +214,11 @@ func (c *checkpoint) operations(d *departure) ([]*storage.Operation, error) {
 			w.delete(seenKey(c.hours[i].Hour, chunk))
 		}
 	}
+	for _, m := range c.moved {
+		for chunk := m.first; chunk < m.last; chunk++ {
+			w.delete(seenKey(m.hour, chunk))
+		}
+	}
 	for _, h := range c.gone {
 		w.delete(hourKey(h.Hour))
 		if h.Posted.Origin != Own {
@@ -226,7 +235,7 @@ func (c *checkpoint) operations(d *departure) ([]*storage.Operation, error) {
 func (l *Ledger) headLocked() head {
 	h := head{
 		Begun: l.begun.Unix(), Journal: l.journal, AnswerChunks: make(map[int64]int, len(l.answers.chunks)), Gone: make(map[int64]storedGone, len(l.gone)),
-		Rejected: storeTotals(l.rejected),
+		Rejected: storeTotals(l.rejected), Answers: l.answers.heard.n, Displaced: l.answers.displaced.n,
 	}
 	for month, g := range l.gone {
 		h.Gone[int64(month)] = g.stored()

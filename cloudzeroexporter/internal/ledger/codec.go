@@ -91,6 +91,26 @@ func appendID(b []byte, id uint64) []byte {
 	return binary.LittleEndian.AppendUint64(b, id)
 }
 
+// packed are identities one after the other, as they are stored: a byte string. It
+// is decoded in place, without a copy, and is part of the value that it was in.
+type packed []byte
+
+// UnmarshalCBOR implements [cbor.Unmarshaler].
+func (p *packed) UnmarshalCBOR(b []byte) error {
+	const null = 0xf6 // as nil is encoded
+	switch length := b[0] & 0x1f; {
+	case b[0] == null:
+		*p = nil
+	case b[0]&^0x1f != cborBytes || length > 27:
+		return fmt.Errorf("identities are a byte string of known length, not %#x", b[0])
+	case length < 24:
+		*p = b[1:]
+	default: // the length is in 1, 2, 4 or 8 bytes
+		*p = b[1+1<<(length-24):]
+	}
+	return nil
+}
+
 // unpackIDs calls visit for every identity of a stored list: 8 bytes each,
 // little endian.
 func unpackIDs(b []byte, visit func(uint64)) error {

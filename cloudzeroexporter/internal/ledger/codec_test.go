@@ -154,3 +154,21 @@ func TestRowsAreWrittenAsTheyAreRead(t *testing.T) {
 		require.Equal(t, want, got)
 	})
 }
+
+func TestIdentitiesAreReadInPlace(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{0, 8, 24, 255, 256, 65535, 65536} {
+		want := storedAnswers{Heard: 7, FromProvider: bytes.Repeat([]byte{1}, size), Displaced: packed{2}}
+		sealed, err := seal(&want)
+		require.NoError(t, err)
+		var got storedAnswers
+		require.NoError(t, unseal(sealed, &got))
+		assert.Equal(t, want, got)
+	}
+	for _, other := range []any{1, "12345678", []int{1}, cbor.RawMessage{0x5f, 0x41, 1, 0xff}} {
+		sealed, err := seal(other)
+		require.NoError(t, err)
+		var got packed
+		require.ErrorIs(t, unseal(sealed, &got), ErrCorrupt)
+	}
+}

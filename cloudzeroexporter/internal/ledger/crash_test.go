@@ -12,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/zap"
 	"pgregory.net/rapid"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
@@ -128,7 +127,7 @@ func wander(random *rand.Rand, steps int) (failure error) {
 	d := newDisk()
 	model := truth{called: make(map[string]*usage.Record), posted: make(map[billing.Hour]billing.Amount)}
 	reopen := func() *Ledger {
-		l, err := Open(ctx, d, Options{Retention: 840 * time.Hour, Logger: zap.NewNop()})
+		l, err := Open(ctx, d, archived(d))
 		failure = errors.Join(failure, err)
 		return l
 	}
@@ -197,7 +196,8 @@ func wander(random *rand.Rand, steps int) (failure error) {
 
 // compare compares the model with the books and with what a crash leaves.
 func (m *truth) compare(l *Ledger, d *disk) error {
-	reopened, err := Open(context.Background(), d.crash(), Options{Retention: 840 * time.Hour, Logger: zap.NewNop()})
+	crashed := d.crash()
+	reopened, err := Open(context.Background(), crashed, archived(crashed))
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,8 @@
 //
 // The books are a journal of changes, one stored value for each commit, and a
 // checkpoint of every hour that the journal continues. docs/format.md says what
-// is on disk, and what a crash at each write leaves behind.
+// is on disk, and what a crash at each write leaves behind. What calls old hours
+// contain is in an archive, which is opened only when it is asked.
 //
 // One goroutine, started by [Open] and ended by [Ledger.Close], does all
 // writing. Ledger.mu guards everything in memory. All methods are safe for

@@ -36,8 +36,9 @@ type summary struct {
 	Totals cbf.Totals
 	// Posted is what AnyCost is known to hold; zero when it was never posted.
 	Posted Posting
-	// SeenChunks is the number of stored chunks of identities.
-	SeenChunks int
+	// SeenChunks is the number of stored chunks of identities. The first SeenMoved
+	// of them are no more: what they had is in the archive, in Slot.
+	SeenChunks, SeenMoved, Slot int
 }
 
 // Posting records that AnyCost accepted an hour.

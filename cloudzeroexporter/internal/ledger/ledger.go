@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,6 +59,12 @@ type Options struct {
 	// CommitEvery is the least time between the beginnings of two commits: those
 	// who come meanwhile share the next one.
 	CommitEvery time.Duration
+	// Archive, if set, opens further storage that old hours' identities go to: slots
+	// with numbers from 0, each opened when it is needed, and closed again.
+	Archive func(ctx context.Context, slot int) (storage.Client, error)
+	// ArchiveAfter is how long after its end an hour's identities go there; 0 is
+	// a day.
+	ArchiveAfter time.Duration
 	// Logger gets what happens to the storage, never what a single span does.
 	Logger *zap.Logger
 	// Committed, if set, is told of every write: how long it took, and its error.
@@ -66,8 +73,9 @@ type Options struct {
 
 // Ledger is the books. See the package comment.
 type Ledger struct {
-	store store
-	opts  Options
+	store   store
+	archive archive
+	opts    Options
 
 	wake    chan struct{} // capacity 1: something waits for a commit
 	stop    chan struct{} // closed by Close
@@ -93,20 +101,33 @@ type Ledger struct {
 	madeRoom time.Time
 
 	// Below is the writing goroutine's own.
-	flushed    time.Time // when the last commit began
-	journal    uint64    // number of the next entry
-	checkpoint uint64    // number of the first entry that no checkpoint contains
-	unsaved    int       // bytes of journal since the last checkpoint
-	saved      time.Time // of the last checkpoint
-	tried      time.Time // of the last attempt at one
-	seriesHead seriesHead
+	flushed     time.Time // when the last commit began
+	journal     uint64    // number of the next entry
+	checkpoint  uint64    // number of the first entry that no checkpoint contains
+	unsaved     int       // bytes of journal since the last checkpoint
+	saved       time.Time // of the last checkpoint
+	tried       time.Time // of the last attempt at one
+	seriesHead  seriesHead
+	moved       []movedChunks // since the last checkpoint
+	archiveNext time.Time     // when it is tried again; zero when nothing failed
 }
 
 // Open reads the books from client, or begins new ones when it holds none. The
 // client stays the caller's to close, after [Ledger.Close].
 func Open(ctx context.Context, client storage.Client, opts Options) (*Ledger, error) {
+	l, err := read(ctx, client, opts)
+	if err != nil {
+		return nil, fmt.Errorf("open the books: %w", err)
+	}
+	go l.write() //nolint:gosec // it outlives the start and ends with Close
+	return l, nil
+}
+
+// read reads the books. Nothing of them changes yet.
+func read(ctx context.Context, client storage.Client, opts Options) (*Ledger, error) {
 	l := &Ledger{
 		store:   store{client},
+		archive: archive{open: opts.Archive},
 		opts:    opts,
 		wake:    make(chan struct{}, 1),
 		stop:    make(chan struct{}),
@@ -121,15 +142,15 @@ func Open(ctx context.Context, client storage.Client, opts Options) (*Ledger, er
 		l.opts.Committed = func(time.Duration, error) {}
 	}
 	l.answers.volatile = opts.Volatile
+	l.opts.ArchiveAfter = cmp.Or(opts.ArchiveAfter, archiveAfter)
 	if err := l.recover(ctx); err != nil { // nothing else uses l yet
-		return nil, fmt.Errorf("open the books: %w", err)
+		return nil, err
 	}
 	if err := l.beginSeries(ctx); err != nil {
-		return nil, fmt.Errorf("open the books: %w", err)
+		return nil, err
 	}
 	l.saved = time.Now()
 	l.opened = l.saved
-	go l.write() //nolint:gosec // it outlives the start and ends with Close
 	return l, nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 )
 
 // loadLocked brings the hour's contents back from its checkpoint.
@@ -22,20 +24,8 @@ func (l *Ledger) loadLocked(ctx context.Context, h *hour) error {
 		}
 		c = newContents()
 	}
-	for chunk := range h.SeenChunks {
-		key := seenKey(h.Hour, chunk)
-		var ids []byte
-		found, err := l.store.get(ctx, key, &ids)
-		if err == nil && !found {
-			err = fmt.Errorf("%w: calls of hour %s are not in the storage and may be billed again", ErrCorrupt, h.Hour)
-		}
-		if err == nil {
-			c.seen.grow(len(ids) / idBytes)
-			err = unpackIDs(ids, func(id uint64) { c.seen.add(id) })
-		}
-		if err = l.setAside(ctx, key, err); err != nil {
-			return err
-		}
+	if err := l.readSeen(ctx, &h.summary, &c.seen); err != nil {
+		return err
 	}
 	if unreadable != nil { // at last, because an hour that changed has its contents
 		if err := l.loseLocked(ctx, h, unreadable); err != nil {
@@ -45,6 +35,36 @@ func (l *Ledger) loadLocked(ctx context.Context, h *hour) error {
 	h.contents = c
 	h.Rows = len(h.rows)
 	return nil
+}
+
+// readSeen adds the identities that the storage has of an hour, and the archive.
+func (l *Ledger) readSeen(ctx context.Context, s *summary, to *identities) error {
+	if s.SeenMoved > 0 {
+		if err := l.archived(ctx, s, to); err != nil {
+			return err
+		}
+	}
+	for chunk := s.SeenMoved; chunk < s.SeenChunks; chunk++ {
+		key := seenKey(s.Hour, chunk)
+		if err := l.setAside(ctx, key, l.store.addSeen(ctx, key, s.Hour, to)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addSeen adds the identities that a value has of an hour.
+func (s store) addSeen(ctx context.Context, key string, at billing.Hour, to *identities) error {
+	var ids packed
+	found, err := s.get(ctx, key, &ids)
+	if err == nil && !found {
+		err = fmt.Errorf("%w: calls of hour %s are not in the storage and may be billed again", ErrCorrupt, at)
+	}
+	if err != nil {
+		return err
+	}
+	to.grow(len(ids) / idBytes)
+	return unpackIDs(ids, func(id uint64) { to.add(id) })
 }
 
 func (l *Ledger) readRows(ctx context.Context, h *hour) (*contents, error) {
@@ -79,7 +99,7 @@ func (l *Ledger) loseLocked(ctx context.Context, h *hour, reason error) error {
 	if h.Posted.Revision > 0 || h.Posted.Doubt > 0 || h.Posted.Origin != Own {
 		lost.Origin = Inherited
 	}
-	h.summary = summary{Hour: h.Hour, Revision: h.Revision + 1, SeenChunks: h.SeenChunks, Posted: lost}
+	h.summary = summary{Hour: h.Hour, Revision: h.Revision + 1, SeenChunks: h.SeenChunks, SeenMoved: h.SeenMoved, Slot: h.Slot, Posted: lost}
 	h.changed = true
 	return nil
 }

@@ -76,6 +76,8 @@ func (l *Ledger) readHead(h *head) error {
 	for heard, chunks := range h.AnswerChunks {
 		l.answers.chunks[billing.Hour(heard)] = chunks
 	}
+	l.answers.heard.grow(h.Answers)
+	l.answers.displaced.grow(h.Displaced)
 	return nil
 }
 
@@ -198,13 +200,14 @@ func (a *answers) restoreAll(s *storedAnswers) error {
 // setAside puts an unreadable value where it does no harm, says so, and lets
 // the rest go on. Every other error is returned.
 func (l *Ledger) setAside(ctx context.Context, key string, err error) error {
+	return l.setAsideIn(ctx, l.store, key, err)
+}
+
+func (l *Ledger) setAsideIn(ctx context.Context, in store, key string, err error) error {
 	if !errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNewer) {
 		return err
 	}
 	l.opts.Logger.Error("A value in the storage cannot be read and was put aside; calls in it may be missing from the books",
 		zap.String("key", key), zap.String("aside", asideKey(key)), zap.Error(err))
-	if err := l.store.putAside(ctx, key); err != nil {
-		return err
-	}
-	return nil
+	return in.putAside(ctx, key)
 }

@@ -64,7 +64,7 @@ type storedPosting struct {
 type storedAnswers struct {
 	_                               struct{} `cbor:",toarray"`
 	Heard                           int64
-	FromProvider, Others, Displaced []byte
+	FromProvider, Others, Displaced packed
 }
 
 // storedSummary is an hour's summary, in the head.
@@ -76,6 +76,8 @@ type storedSummary struct {
 	Totals     storedTotals
 	Posted     storedPosting
 	SeenChunks int
+	SeenMoved  int // of these chunks, the first ones; the archive has them
+	Slot       int // of the archive
 }
 
 // storedHour is the checkpoint of an hour.
@@ -95,6 +97,9 @@ type head struct {
 	Tombs        []int64
 	Gone         map[int64]storedGone // by month
 	Rejected     storedTotals         // of calls that came too late
+	// Answers and Displaced are how many there are in the chunks, so that a start
+	// makes room for them once.
+	Answers, Displaced int
 }
 
 // storedGone is what is left of a month's hours that were let go.
@@ -154,7 +159,7 @@ func (s *storedPosting) posting() (Posting, error) {
 func storeSummary(s *summary) storedSummary {
 	return storedSummary{
 		Hour: int64(s.Hour), Revision: s.Revision, Rows: s.Rows, Totals: storeTotals(s.Totals),
-		Posted: storePosting(s.Posted), SeenChunks: s.SeenChunks,
+		Posted: storePosting(s.Posted), SeenChunks: s.SeenChunks, SeenMoved: s.SeenMoved, Slot: s.Slot,
 	}
 }
 
@@ -169,7 +174,7 @@ func (s *storedSummary) summary() (summary, error) {
 	}
 	return summary{
 		Hour: billing.Hour(s.Hour), Revision: s.Revision, Rows: s.Rows, Totals: totals,
-		Posted: posted, SeenChunks: s.SeenChunks,
+		Posted: posted, SeenChunks: s.SeenChunks, SeenMoved: s.SeenMoved, Slot: s.Slot,
 	}, nil
 }
 
