@@ -36,13 +36,13 @@ func TestOldCallsAreKnownFromTheArchive(t *testing.T) {
 
 	c = s.start()
 	require.Eventually(t, func() bool { return len(s.archive()) > 0 }, time.Minute, time.Millisecond)
-	time.Sleep(rand.N(5 * time.Millisecond))
+	time.Sleep(rand.N(5 * time.Millisecond)) // so that each run ends it elsewhere
 	c.Kill()
 	c = s.start()
 	require.NoError(t, sendAll(t.Context(), c, capture.Requests))
 	s.stop(c)
 	c = s.start()
-	time.Sleep(12 * time.Second) // by then all have been moved
+	time.Sleep(12 * time.Second) // it moves what is left ten seconds after its start, if anything is
 	require.NoError(t, sendAll(t.Context(), c, capture.Requests))
 	_, err = c.Export(t.Context())
 	require.NoError(t, err)
