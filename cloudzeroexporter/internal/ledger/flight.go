@@ -37,10 +37,12 @@ func (l *Ledger) departLocked() *departure {
 func (c *change) written() writtenChange {
 	h := c.hour
 	w := writtenChange{
-		Hour: int64(h.Hour), Revision: h.Revision, Seen: h.unsaved[h.journaled:],
-		Rows: appendRows(make([]byte, 0, len(c.rows)*usualRowBytes), c.rows),
+		Hour: int64(h.Hour), Revision: h.Revision, Rows: appendRows(make([]byte, 0, len(c.rows)*usualRowBytes), c.rows),
 	}
-	h.journaled = len(h.unsaved)
+	if h.contents != nil {
+		w.Seen = h.unsaved[h.journaled:]
+		h.journaled = len(h.unsaved)
+	}
 	if c.posted {
 		posted := storePosting(h.Posted)
 		w.Posted = &posted
@@ -62,7 +64,9 @@ func (l *Ledger) arriveLocked(d *departure, err error) {
 func (l *Ledger) recallLocked(d *departure) {
 	l.pending.restore(d.taken)
 	for i, c := range d.taken.changes {
-		c.hour.journaled -= len(d.entry.Hours[i].Seen)
+		if taken := len(d.entry.Hours[i].Seen); taken > 0 {
+			c.hour.journaled -= taken
+		}
 	}
 	l.answers.putBack(d.entry.Answers)
 	l.series.PutBack(d.series)

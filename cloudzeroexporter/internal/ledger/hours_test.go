@@ -280,3 +280,44 @@ func TestAnAnswerIsRememberedFromTheLastTimeItWasHeard(t *testing.T) {
 		}
 	})
 }
+
+// TestAPostingNeedsNoContents: after weeks without AnyCost, all hours are posted at
+// once, and none of them need be in memory.
+func TestAPostingNeedsNoContents(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		l := open(t, d)
+		now := billing.HourOf(time.Now())
+		_, err := commit(l, spend(now, 1, "ana", "1"), spend(now+1, 2, "bo", "2"))
+		require.NoError(t, err)
+		time.Sleep(checkpointAfter + idleAfter + 2*maintainEvery)
+		synctest.Wait()
+		d.set(func(d *disk) { d.broken = true })
+		failed := make(chan error)
+		go func() {
+			failed <- l.MarkPosted(t.Context(), map[billing.Hour]Posting{now: {Revision: 1, Rows: 1, Cost: l.Hours()[0].Totals.Cost}})
+		}()
+		require.ErrorIs(t, <-failed, errDisk)
+		d.set(func(d *disk) { d.broken = false })
+		post(t, l, now+1)
+
+		want := func(books *Ledger) {
+			assert.Zero(t, books.Balance().Identities)
+			assert.Equal(t, "3", books.Balance().Read().String())
+			assert.Equal(t, "3", books.Balance().Posted().String())
+			assert.False(t, books.Hours()[0].Unposted())
+			assert.False(t, books.Hours()[1].Unposted())
+		}
+		want(l)
+		want(open(t, d.crash())) // from the journal
+		time.Sleep(checkpointAfter + 2*maintainEvery)
+		synctest.Wait()
+		require.Zero(t, d.keys("journal/"))
+		want(open(t, d.crash())) // from the head
+		got, err := commit(l, spend(now, 1, "ana", "1"), spend(now, 3, "ana", "1"))
+		require.NoError(t, err)
+		assert.Equal(t, map[string]int64{"duplicate": 1, "billed": 1}, outcomes(got))
+		assert.True(t, l.Hours()[0].Unposted())
+	})
+}

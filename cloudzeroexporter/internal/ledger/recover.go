@@ -136,6 +136,12 @@ func (l *Ledger) replay(ctx context.Context, e *entry, touched map[*hour]bool) e
 		if !ok {
 			h = l.newHourLocked(at)
 		}
+		if err := h.replayPosting(change); err != nil {
+			return err
+		}
+		if len(change.Rows) == 0 && len(change.Seen) == 0 {
+			continue // nobody needs what the hour contains
+		}
 		touched[h] = true
 		if err := l.loadLocked(ctx, h); err != nil {
 			return err
@@ -153,21 +159,26 @@ func (l *Ledger) replay(ctx context.Context, e *entry, touched map[*hour]bool) e
 	return l.restoreSeries(e.Series, true)
 }
 
-// replay applies what a journal entry says of the hour.
+// replayPosting applies what a journal entry says that AnyCost holds of the hour.
+func (h *hour) replayPosting(c *storedChange) error {
+	h.Revision = max(h.Revision, c.Revision)
+	if c.Posted == nil {
+		return nil
+	}
+	posted, err := c.Posted.posting()
+	if err == nil {
+		h.Posted = posted
+	}
+	return err
+}
+
+// replay applies what a journal entry says of the hour's calls.
 func (h *hour) replay(c *storedChange) error {
 	h.changed = true
-	h.Revision = max(h.Revision, c.Revision)
 	for i := range c.Rows {
 		if err := h.restore(&c.Rows[i]); err != nil {
 			return err
 		}
-	}
-	if c.Posted != nil {
-		posted, err := c.Posted.posting()
-		if err != nil {
-			return err
-		}
-		h.Posted = posted
 	}
 	err := unpackIDs(c.Seen, func(id uint64) {
 		if h.seen.add(id) {

@@ -135,16 +135,17 @@ func (c *contents) copies() []row {
 }
 
 // MarkPosted records what is known of what AnyCost holds, and returns when that
-// is in storage.
+// is in storage. It needs no hour's contents: after weeks without AnyCost they would
+// fill memory.
 func (l *Ledger) MarkPosted(ctx context.Context, postings map[billing.Hour]Posting) error {
-	f, err := l.mark(ctx, postings)
+	f, err := l.mark(postings)
 	if err != nil {
 		return err
 	}
 	return wait(ctx, f)
 }
 
-func (l *Ledger) mark(ctx context.Context, postings map[billing.Hour]Posting) (*flight, error) {
+func (l *Ledger) mark(postings map[billing.Hour]Posting) (*flight, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -155,10 +156,7 @@ func (l *Ledger) mark(ctx context.Context, postings map[billing.Hour]Posting) (*
 		if !ok {
 			continue // it was let go meanwhile
 		}
-		if err := l.loadLocked(ctx, h); err != nil {
-			return nil, err
-		}
-		h.Posted, h.changed = p, true
+		h.Posted = p // the head has it, not the hour's own value
 		l.pending.of(h).posted = true
 	}
 	return l.flightLocked(), nil
