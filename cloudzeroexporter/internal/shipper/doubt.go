@@ -21,6 +21,12 @@ type Doubt struct {
 	Before billing.Amount `json:"added_before"`
 }
 
+// After is the cost that additions brought into the hour if this one took effect.
+func (d Doubt) After() billing.Amount { return d.Before.Add(d.Cost) }
+
+// Until is when it can take effect no more.
+func (d Doubt) Until() time.Time { return d.Sent.Add(lateEffect) }
+
 func doubtOf(h ledger.Summary, a ledger.Addition) Doubt {
 	return Doubt{Sent: doubtedSince(h).UTC(), Rows: a.Asked.Rows, Cost: a.Asked.Cost(), Before: a.Done.Cost()}
 }
