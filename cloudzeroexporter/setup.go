@@ -274,7 +274,7 @@ func free(ctx context.Context, books *ledger.Ledger) bool {
 		if p.Origin != ledger.Added {
 			continue
 		}
-		if added, err := books.Added(ctx, h.Hour); err != nil || len(added) > 0 {
+		if a, err := books.Addition(ctx, h.Hour); err != nil || a.Done.Rows > 0 {
 			return false
 		}
 	}

@@ -3,6 +3,7 @@ package browsertest
 import (
 	"encoding/csv"
 	"encoding/json"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -185,6 +186,36 @@ func TestWhatNeedsAPerson(t *testing.T) {
 	b.click(`[data-form="export"] button`)
 	b.until(`document.querySelector("#hours tbody .state.held") === null`)
 	assert.Equal(t, "0.75", s.anycost.Total())
+}
+
+// TestAnAdditionThatCloudZeroMayHaveTaken: the page says what to look for, asks
+// again before it does something, and shows why it did not.
+func TestAnAdditionThatCloudZeroMayHaveTaken(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, "", anycosttest.Config{Denied: []anycosttest.Scope{anycosttest.Read, anycosttest.List}})
+	s.anycost.Fail(anycosttest.Fault{Method: http.MethodPost, DropAfter: true})
+	s.send(spent(time.Now().Add(-3*time.Hour), 1, "red", "", "openai/gpt-4o", "0.5")) // before the books began, so it is added
+	for range 2 {
+		_, _ = s.Export(t.Context()) // the first answer is lost
+	}
+	b := newTab(t, s.Console)
+	b.open("http://" + s.Console + "/")
+	assert.Contains(t, b.text(".doubt"), "0.5 USD in 1 row")
+	assert.Contains(t, b.text(".doubt"), connectionID)
+	assert.False(t, eval[bool](b, `document.querySelector(".doubt button").checkVisibility()`), "not without a second look")
+	b.click(`.doubt details:last-of-type summary`)
+	b.click(`.doubt details:last-of-type button`)
+	b.until(`document.body.innerText.includes("look again then")`)
+	b.click(`main a`)
+	b.until(`document.querySelector(".doubt") !== null`)
+	b.ready()
+	b.click(`.doubt summary`)
+	b.click(`.doubt button`)
+	b.until(`document.querySelector("#attention") !== null && document.querySelector(".doubt") === null`)
+	b.ready()
+	assert.Equal(t, []string{"0.5"}, b.column("#balance", "2"), "posted")
+	assert.Equal(t, []string{"0"}, b.column("#balance", "4"), "held")
+	assert.Equal(t, "0.5", s.anycost.Total())
 }
 
 // TestWithTheKeyboard goes from the skip link to an export without a mouse.

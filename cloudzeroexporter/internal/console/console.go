@@ -29,6 +29,8 @@ type Exports interface {
 	Progress() shipper.Progress
 	// Choose returns the hours that an export would post, and posts nothing.
 	Choose(shipper.Selection) []ledger.Summary
+	// Settle takes somebody's word on whether an addition took effect.
+	Settle(ctx context.Context, at billing.Hour, tookEffect bool) (shipper.Doubt, error)
 	// Check asks AnyCost what the key may do.
 	Check(context.Context) (shipper.Check, error)
 	// State is how things are.
@@ -127,17 +129,18 @@ func Handler(opts Options) *Console {
 	c := &console{Options: opts, sums: newSums()}
 	mux := http.NewServeMux()
 	for path, methods := range map[string]map[string]http.Handler{
-		"/cloudzero/dry-run":           {http.MethodPost: c.api(c.dryRun)},
-		"/cloudzero/export":            {http.MethodPost: http.HandlerFunc(c.export), http.MethodGet: c.api(c.progress)},
-		"/cloudzero/test":              {http.MethodPost: c.api(c.test)},
-		"/cloudzero/settings":          {http.MethodGet: c.api(c.settings), http.MethodPut: c.api(c.setUp), http.MethodDelete: c.api(c.forget)},
-		"/cloudzero/init":              {http.MethodPost: c.api(c.setUp)},    // LiteLLM's name for the first PUT
-		"/cloudzero/delete":            {http.MethodDelete: c.api(c.forget)}, // LiteLLM's name
-		"/cloudzero/hours":             {http.MethodGet: c.api(c.hours)},
-		"/cloudzero/hours/{hour}/rows": {http.MethodGet: http.HandlerFunc(c.rows)},
-		"/cloudzero/summary":           {http.MethodGet: c.api(c.summary)},
-		"/cloudzero/balance":           {http.MethodGet: c.api(c.balance)},
-		"/cloudzero/outcomes":          {http.MethodGet: c.api(c.outcomes)},
+		"/cloudzero/dry-run":            {http.MethodPost: c.api(c.dryRun)},
+		"/cloudzero/export":             {http.MethodPost: http.HandlerFunc(c.export), http.MethodGet: c.api(c.progress)},
+		"/cloudzero/test":               {http.MethodPost: c.api(c.test)},
+		"/cloudzero/settings":           {http.MethodGet: c.api(c.settings), http.MethodPut: c.api(c.setUp), http.MethodDelete: c.api(c.forget)},
+		"/cloudzero/init":               {http.MethodPost: c.api(c.setUp)},    // LiteLLM's name for the first PUT
+		"/cloudzero/delete":             {http.MethodDelete: c.api(c.forget)}, // LiteLLM's name
+		"/cloudzero/hours":              {http.MethodGet: c.api(c.hours)},
+		"/cloudzero/hours/{hour}/rows":  {http.MethodGet: http.HandlerFunc(c.rows)},
+		"/cloudzero/hours/{hour}/doubt": {http.MethodPost: c.api(c.settleDoubt)},
+		"/cloudzero/summary":            {http.MethodGet: c.api(c.summary)},
+		"/cloudzero/balance":            {http.MethodGet: c.api(c.balance)},
+		"/cloudzero/outcomes":           {http.MethodGet: c.api(c.outcomes)},
 	} {
 		allowed := make([]string, 0, len(methods))
 		for method, h := range methods {
@@ -150,6 +153,7 @@ func Handler(opts Options) *Console {
 		c.fail(w, http.StatusNotFound, fmt.Sprintf("there is no %s; the exporter's README lists what there is", r.URL.Path))
 	})
 	mux.HandleFunc("GET /{$}", c.page)
+	mux.HandleFunc("POST /doubt", c.doubtForm)
 	mux.Handle("GET /static/", http.FileServerFS(static))
 	// A page of another site must not make a browser post on its behalf.
 	sameOrigin := http.NewCrossOriginProtection()
@@ -291,6 +295,17 @@ type problem struct {
 
 // failWith answers with an error and the status that fits it.
 func (c *console) failWith(w http.ResponseWriter, err error) {
+	p := problem{Error: err.Error()}
+	var busy *shipper.BusyError
+	if errors.As(err, &busy) {
+		line := lineOf(busy.Progress)
+		p.Progress = &line
+	}
+	c.reply(w, statusOf(err), failure{p})
+}
+
+// statusOf is the status that fits an error.
+func statusOf(err error) int {
 	var (
 		refused  *refusal
 		conflict *shipper.ConflictError
@@ -298,16 +313,15 @@ func (c *console) failWith(w http.ResponseWriter, err error) {
 	)
 	switch {
 	case errors.As(err, &refused):
-		c.fail(w, refused.status, err.Error())
-	case errors.As(err, &busy):
-		line := lineOf(busy.Progress)
-		c.reply(w, http.StatusConflict, failure{problem{Error: err.Error(), Progress: &line}})
-	case errors.As(err, &conflict), errors.Is(err, shipper.ErrDryRun), errors.Is(err, shipper.ErrNoConnection):
-		c.fail(w, http.StatusConflict, err.Error())
+		return refused.status
+	case errors.As(err, &busy), errors.As(err, &conflict), errors.Is(err, shipper.ErrDryRun), errors.Is(err, shipper.ErrNoConnection):
+		return http.StatusConflict
+	case errors.Is(err, shipper.ErrUnknownHour):
+		return http.StatusNotFound
 	case errors.Is(err, shipper.ErrStopped):
-		c.fail(w, http.StatusServiceUnavailable, err.Error())
+		return http.StatusServiceUnavailable
 	default:
-		c.fail(w, http.StatusInternalServerError, err.Error())
+		return http.StatusInternalServerError
 	}
 }
 

@@ -35,6 +35,10 @@ type exports struct {
 	asked    shipper.Request
 	given    setup.Credentials
 	progress shipper.Progress
+
+	doubt       shipper.Doubt
+	settledHour billing.Hour
+	tookEffect  bool
 }
 
 func (e *exports) Export(_ context.Context, q shipper.Request) (shipper.Report, error) {
@@ -45,6 +49,11 @@ func (e *exports) Export(_ context.Context, q shipper.Request) (shipper.Report, 
 func (e *exports) Progress() shipper.Progress { return e.progress }
 
 func (e *exports) Check(context.Context) (shipper.Check, error) { return shipper.Check{}, e.err }
+
+func (e *exports) Settle(_ context.Context, at billing.Hour, tookEffect bool) (shipper.Doubt, error) {
+	e.settledHour, e.tookEffect = at, tookEffect
+	return e.doubt, e.err
+}
 
 func (e *exports) State(time.Time) shipper.State { return e.state }
 

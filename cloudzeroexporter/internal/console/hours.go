@@ -7,6 +7,7 @@ import (
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/shipper"
 )
 
 // hourLine is an hour in a list.
@@ -21,6 +22,8 @@ type hourLine struct {
 	FoldedRows int            `json:"folded_rows,omitempty"`
 	HeldRows   int            `json:"held_rows,omitempty"`
 	PostedAt   *time.Time     `json:"posted_at"`
+	// Doubt is the addition that somebody has to look for in CloudZero.
+	Doubt *shipper.Doubt `json:"doubt,omitempty"`
 }
 
 // hours is GET /cloudzero/hours?from&to&offset&limit: the books' hours, newest
@@ -49,14 +52,17 @@ func (*console) hours(e Exports, r *http.Request) (any, error) {
 
 // hourLines are the hours from one up to another, newest first.
 func hourLines(e Exports, from, to billing.Hour) []hourLine {
-	held := make(map[billing.Hour]bool)
+	held := make(map[billing.Hour]shipper.HeldHour)
 	for _, entry := range e.State(time.Now()).Held {
-		held[entry.Hour] = true
+		held[entry.Hour] = entry
 	}
 	lines := []hourLine{}
 	for _, s := range e.Hours() {
 		if s.Hour >= from && s.Hour < to {
-			lines = append(lines, hourLineOf(e, s, held[s.Hour]))
+			entry, isHeld := held[s.Hour]
+			line := hourLineOf(e, s, isHeld)
+			line.Doubt = entry.Doubt
+			lines = append(lines, line)
 		}
 	}
 	slices.Reverse(lines)

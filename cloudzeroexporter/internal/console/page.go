@@ -100,6 +100,8 @@ func healthOf(settings Settings, s shipper.State) health {
 		return health{"bad", "Nothing is posted, because no connection is set up. What LiteLLM sends is kept and waits."}
 	case s.LastError != nil, len(s.Conflicts) > 0:
 		return health{"bad", "Posting has stopped; nothing is lost, and it is tried again."}
+	case len(heldHours(s.Held, true)) > 0:
+		return health{"bad", "Posting works, but somebody has to look whether CloudZero took an addition."}
 	case len(s.Held) > 0:
 		return health{"bad", "Posting works, but CloudZero refuses some rows."}
 	case s.LastPost.IsZero():

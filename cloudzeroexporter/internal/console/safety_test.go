@@ -31,6 +31,7 @@ var requests = [][3]string{
 	{http.MethodGet, "/cloudzero/hours", ""},
 	{http.MethodGet, "/cloudzero/hours/2026-11-01T00:00:00Z/rows", ""},
 	{http.MethodGet, "/cloudzero/hours/2026-11-01T00:00:00Z/rows?format=csv", ""},
+	{http.MethodPost, "/cloudzero/hours/2026-11-01T00:00:00Z/doubt", `{"took_effect":true}`},
 	{http.MethodGet, "/cloudzero/summary", ""},
 	{http.MethodGet, "/cloudzero/balance", ""},
 	{http.MethodGet, "/cloudzero/outcomes", ""},

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
-	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
 )
 
 // Begun is when these books began. Hours before it are [Inherited] until it is
@@ -50,36 +49,6 @@ func (l *Ledger) Base(ctx context.Context, at billing.Hour) (rows [][]byte, err 
 		err = fmt.Errorf("%w: the rows that AnyCost held of hour %s are not in the storage", ErrCorrupt, at)
 	}
 	return rows, err
-}
-
-// KeepAdded records what has been added to an hour that could not be read, by
-// resource id, and that it is such an hour.
-func (l *Ledger) KeepAdded(ctx context.Context, at billing.Hour, added map[string]cbf.Totals) error {
-	stored := make(map[string]storedTotals, len(added))
-	for id, t := range added {
-		stored[id] = storeTotals(t)
-	}
-	if _, err := l.store.set(ctx, addedKey(at), stored); err != nil {
-		return err
-	}
-	return l.settle(ctx, at, func(p *Posting) { p.Origin = Added })
-}
-
-// Added returns what [Ledger.KeepAdded] recorded.
-func (l *Ledger) Added(ctx context.Context, at billing.Hour) (map[string]cbf.Totals, error) {
-	var stored map[string]storedTotals
-	if _, err := l.store.get(ctx, addedKey(at), &stored); err != nil {
-		return nil, err
-	}
-	added := make(map[string]cbf.Totals, len(stored))
-	for id, s := range stored {
-		t, err := s.totals()
-		if err != nil {
-			return nil, err
-		}
-		added[id] = t
-	}
-	return added, nil
 }
 
 // settle changes what is known of an hour at AnyCost, and returns when that is

@@ -60,6 +60,25 @@ type storedPosting struct {
 	BaseBytes      int
 }
 
+// storedAddition is what is known of the additions to an hour.
+type storedAddition struct {
+	_           struct{} `cbor:",toarray"`
+	Done, Asked storedAddedRows
+	Before      *storedHolding
+}
+
+type storedAddedRows struct {
+	_           struct{}                `cbor:",toarray"`
+	Totals      map[string]storedTotals // by resource id
+	Rows, Bytes int
+}
+
+type storedHolding struct {
+	_              struct{} `cbor:",toarray"`
+	Rows           int
+	Dollars, Femto uint64
+}
+
 // storedAnswers are answers that were heard in one hour.
 type storedAnswers struct {
 	_                               struct{} `cbor:",toarray"`
@@ -176,6 +195,50 @@ func (s *storedSummary) summary() (summary, error) {
 		Hour: billing.Hour(s.Hour), Revision: s.Revision, Rows: s.Rows, Totals: totals,
 		Posted: posted, SeenChunks: s.SeenChunks, SeenMoved: s.SeenMoved, Slot: s.Slot,
 	}, nil
+}
+
+func storeAddition(a Addition) storedAddition {
+	s := storedAddition{Done: storeAddedRows(a.Done), Asked: storeAddedRows(a.Asked)}
+	if a.Before != nil {
+		s.Before = &storedHolding{Rows: a.Before.Rows}
+		s.Before.Dollars, s.Before.Femto = a.Before.Cost.Parts()
+	}
+	return s
+}
+
+func (s *storedAddition) addition() (a Addition, err error) {
+	if a.Done, err = s.Done.added(); err != nil {
+		return Addition{}, err
+	}
+	if a.Asked, err = s.Asked.added(); err != nil || s.Before == nil {
+		return a, err
+	}
+	cost, err := billing.AmountOfParts(s.Before.Dollars, s.Before.Femto)
+	if err != nil {
+		return Addition{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	a.Before = &Holding{Rows: s.Before.Rows, Cost: cost}
+	return a, nil
+}
+
+func storeAddedRows(r AddedRows) storedAddedRows {
+	s := storedAddedRows{Totals: make(map[string]storedTotals, len(r.Totals)), Rows: r.Rows, Bytes: r.Bytes}
+	for id, t := range r.Totals {
+		s.Totals[id] = storeTotals(t)
+	}
+	return s
+}
+
+func (s *storedAddedRows) added() (AddedRows, error) {
+	r := AddedRows{Totals: make(map[string]cbf.Totals, len(s.Totals)), Rows: s.Rows, Bytes: s.Bytes}
+	for id, stored := range s.Totals {
+		t, err := stored.totals()
+		if err != nil {
+			return AddedRows{}, err
+		}
+		r.Totals[id] = t
+	}
+	return r, nil
 }
 
 // restore takes over a stored row, new or known.

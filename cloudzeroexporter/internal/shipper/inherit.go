@@ -3,21 +3,18 @@ package shipper
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/anycost"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
-	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/cbf"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/ledger"
 )
 
 // origin settles how the hour shares with what AnyCost holds of it.
 func (r *round) origin(ctx context.Context, h ledger.Summary) error {
 	if r.adds && h.Posted.Origin != ledger.Added { // else a part of it may have been added
-		return r.books.KeepAdded(ctx, h.Hour, nil)
+		return r.books.KeepAddition(ctx, h.Hour, ledger.Addition{}, h.Posted.Doubt)
 	}
 	return r.inherit(ctx, h)
 }
@@ -33,7 +30,7 @@ func (r *round) inherit(ctx context.Context, h ledger.Summary) error {
 	if classOf(err) == anycost.Forbidden && err != nil {
 		r.opts.Logger.Warn("The API key may not read billing drops, so that what CloudZero holds of an hour before these books began "+
 			"cannot be kept by replacing it; what is new is added to it once, when it has closed", zap.Stringer("hour", h.Hour), zap.Error(err))
-		return r.books.KeepAdded(ctx, h.Hour, nil)
+		return r.books.KeepAddition(ctx, h.Hour, ledger.Addition{}, h.Posted.Doubt)
 	}
 	if err != nil {
 		return err
@@ -75,67 +72,4 @@ func (r *round) inherited(ctx context.Context, at billing.Hour) ([][]byte, error
 		r.months[month] = held
 	}
 	return r.months[month][at], nil
-}
-
-var errUnknownSum = errors.New("AnyCost's answer to an addition got lost, and the API key may not read whether it took effect: " +
-	"adding again could double the hour. Compare the hour in CloudZero with the books")
-
-// add adds to an hour that cannot be read what is new in it. A sum whose effect
-// is unknown is never repeated.
-func (r *round) add(ctx context.Context, c ledger.Contents) error {
-	if !c.Closed(time.Now(), r.opts.Settle) {
-		return nil
-	}
-	p := parcel{Summary: c.Summary}
-	if c.Posted.Doubt != 0 {
-		r.hold(p, errUnknownSum)
-		return nil
-	}
-	added, err := r.books.Added(ctx, c.Hour)
-	if errors.Is(err, ledger.ErrCorrupt) {
-		r.hold(p, err)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, row := range c.Rows {
-		row.Totals = row.Sub(added[row.ResourceID()])
-		if row.Requests > 0 {
-			p.add(r.opts.Format, row)
-		}
-	}
-	p.before = room{bytes: c.Posted.Bytes, rows: c.Posted.Rows}
-	return r.addRows(ctx, c, p, added, anycost.MaxBodyBytes-envelopeBytes)
-}
-
-// addRows adds the parcel's rows in bodies of at most limit bytes, and records
-// each before the next. A body that is too large had no effect, so its rows go in
-// smaller ones.
-func (r *round) addRows(ctx context.Context, c ledger.Contents, p parcel, added map[string]cbf.Totals, limit int) error {
-	first := 0
-	for _, part := range p.split(limit) {
-		d := anycost.NewDrop(c.Hour.Month(), anycost.Sum)
-		d.Add(part.rows, part.data)
-		if err := r.post(ctx, d, []parcel{p}); err != nil {
-			switch class := classOf(err); {
-			case class == anycost.TooLarge && part.rows > 1:
-				return r.addRows(ctx, c, p.from(r.opts.Format, first), added, len(part.data)/2)
-			case class == anycost.Refused, class == anycost.TooLarge:
-				r.hold(p, err)
-				return nil
-			default:
-				return err
-			}
-		}
-		for _, row := range p.rows[first : first+part.rows] {
-			added[row.ResourceID()] = added[row.ResourceID()].Add(row.Totals)
-		}
-		first += part.rows
-		if err := r.books.KeepAdded(context.WithoutCancel(ctx), c.Hour, added); err != nil {
-			return err
-		}
-	}
-	p.cost = c.Totals.Cost
-	return r.posted(ctx, []parcel{p})
 }

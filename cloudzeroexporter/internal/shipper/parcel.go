@@ -113,13 +113,6 @@ func (p *parcel) posting(at, doubt int64) ledger.Posting {
 	}
 }
 
-// from is the parcel without its first rows, which were added to the hour.
-func (p *parcel) from(f cbf.Format, first int) parcel {
-	rest := packed(f, p.Summary, nil, p.rows[first:])
-	rest.before = room{bytes: p.before.bytes + len(p.data) - len(rest.data), rows: p.before.rows + first}
-	return rest
-}
-
 // part is a run of an hour's rows.
 type part struct {
 	rows int

@@ -20,13 +20,16 @@ type PostedHour struct {
 	Cost billing.Amount `json:"cost"`
 }
 
-// HeldHour is an hour, or rows of it, that AnyCost refuses. Its Cost is what
-// AnyCost lacks of it.
+// HeldHour is an hour, or rows of it, that AnyCost refuses, or may have taken. Its
+// Cost is what AnyCost is not known to hold of it.
 type HeldHour struct {
 	Hour   billing.Hour   `json:"hour"`
 	Rows   int            `json:"rows"`
 	Cost   billing.Amount `json:"cost"`
 	Reason string         `json:"reason"`
+	// Doubt is the addition whose effect somebody has to tell; nil when AnyCost
+	// refuses.
+	Doubt *Doubt `json:"doubt,omitempty"`
 
 	revision uint64
 }

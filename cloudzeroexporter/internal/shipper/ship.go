@@ -28,6 +28,8 @@ type round struct {
 	counts  map[string]int
 	guarded map[billing.Month]bool
 	months  map[billing.Month]map[billing.Hour][][]byte
+	// holdings are nil for hours that cannot be added up.
+	holdings map[billing.Month]map[billing.Hour]*ledger.Holding
 
 	budgets map[billing.Month]budget // since the last post
 }
@@ -162,30 +164,37 @@ func (r *round) shipInParts(ctx context.Context, p parcel, limit int) error {
 	return r.posted(ctx, []parcel{p})
 }
 
-// post makes one request with rows of the parcels, and tells the observer of it.
-// Before it, the books record that nobody knows its effect, and after a no that
+// post makes one request with rows of the parcels that replaces, or goes on replacing,
+// their hours. Before it, the books record that nobody knows its effect, and after a no that
 // it had none: a crash at any time leaves the doubt behind.
 func (r *round) post(ctx context.Context, d *anycost.Drop, parcels []parcel) error {
 	begin := time.Now()
 	// A part of an hour, which was begun, leaves the hour in doubt whatever comes.
-	begun := d.Operation == anycost.Sum && parcels[0].Posted.Origin != ledger.Added
+	begun := d.Operation == anycost.Sum
 	if err := r.doubt(ctx, parcels, func(parcel) int64 { return begin.Unix() }); err != nil {
 		if !begun {
 			_ = r.doubt(ctx, parcels, doubtBefore) // nothing was sent; memory takes it back at once
 		}
 		return fmt.Errorf("not posted, because the books could not record it: %w", err)
 	}
+	err := r.send(ctx, d)
+	if err != nil && !mayHaveEffect(err) && !begun {
+		if err := r.doubt(ctx, parcels, doubtBefore); err != nil {
+			r.opts.Logger.Warn("The books could not record that AnyCost refused hours; they are posted once more than needed", zap.Error(err))
+		}
+	}
+	return err
+}
+
+// send makes the request and tells the observer of it.
+func (r *round) send(ctx context.Context, d *anycost.Drop) error {
+	begin := time.Now()
 	_, err := r.client.Post(ctx, d)
 	result := "accepted"
 	if err != nil {
 		result = classOf(err).String()
 	}
 	r.opts.Posted(result, time.Since(begin))
-	if err != nil && !mayHaveEffect(err) && !begun {
-		if err := r.doubt(ctx, parcels, doubtBefore); err != nil {
-			r.opts.Logger.Warn("The books could not record that AnyCost refused hours; they are posted once more than needed", zap.Error(err))
-		}
-	}
 	return err
 }
 

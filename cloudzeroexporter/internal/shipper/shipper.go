@@ -74,6 +74,8 @@ type Shipper struct {
 	cannotList     bool
 	cannotRead     bool
 	verified       time.Time
+	// taken says what became of additions where the books could not record it.
+	taken map[billing.Hour]bool
 
 	mu        sync.Mutex // guards everything below
 	export    *Progress  // of the last export, which may be running; nil before the first
@@ -102,7 +104,7 @@ func New(books *ledger.Ledger, client *anycost.Client, opts Options) *Shipper {
 		folded:  make(map[billing.Hour]uint64),
 		others:  make(map[billing.Month]int), conflicts: make(map[billing.Month]Conflict),
 		verified: time.Now(), started: time.Now(), strangers: make(map[billing.Hour]bool),
-		shown: make(map[billing.Hour]uint64),
+		shown: make(map[billing.Hour]uint64), taken: make(map[billing.Hour]bool),
 	}
 }
 
