@@ -33,10 +33,11 @@ type tab struct {
 }
 
 // newTab opens a tab that may ask the address only; it ends with the test.
-func newTab(t *testing.T, address string) *tab {
+func newTab(t *testing.T, address string, flags ...chromedp.ExecAllocatorOption) *tab {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(chromium(t)), chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true), chromedp.WindowSize(1200, 900))
+	options = append(options, flags...)
 	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(cancel)
 	ctx, cancel := chromedp.NewContext(allocator)

@@ -3,6 +3,7 @@ package browsertest
 import (
 	"encoding/csv"
 	"encoding/json"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -145,6 +146,29 @@ func TestFirstRun(t *testing.T) {
 	assert.Contains(t, b.text("#settings"), connectionID)
 	assert.Contains(t, b.text("#working"), "Posting works.")
 
+	b.click(`form[action="logout"] button`)
+	b.until(`document.querySelector('[name="token"]') !== null`)
+}
+
+// TestFromAnotherMachine logs in and out over HTTP at a name that is not this
+// machine's. Browsers tell less there than they tell a localhost: no Sec-Fetch-Site,
+// and an Origin only if the page's policy allows it.
+func TestFromAnotherMachine(t *testing.T) {
+	t.Parallel()
+	s := prepareStage(t, consoleToken, anycosttest.Config{})
+	_, port, err := net.SplitHostPort(s.options.Console)
+	require.NoError(t, err)
+	s.options.Console = net.JoinHostPort("0.0.0.0", port)
+	s.start()
+	s.send(spent(time.Now().Add(-3*time.Hour), 1, "red", "", "openai/gpt-4o", "0.5"))
+	address := net.JoinHostPort("collector.example", port)
+	b := newTab(t, address, chromedp.Flag("host-resolver-rules", "MAP collector.example 127.0.0.1"))
+	b.open("http://" + address + "/")
+	b.do(chromedp.SendKeys(chromedp.CSS(`[name="token"]`), consoleToken+"\r"))
+	b.ready()
+	b.click(`[data-form="export"] button`)
+	b.says("export-said", "completed successfully")
+	assert.Equal(t, "0.5", s.anycost.Total())
 	b.click(`form[action="logout"] button`)
 	b.until(`document.querySelector('[name="token"]') !== null`)
 }

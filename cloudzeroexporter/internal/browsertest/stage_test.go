@@ -40,6 +40,14 @@ type stage struct {
 // newStage starts a collector. Its token is asked for if it is not "".
 func newStage(t *testing.T, token string, cfg anycosttest.Config, env ...string) *stage {
 	t.Helper()
+	s := prepareStage(t, token, cfg, env...)
+	s.start()
+	return s
+}
+
+// prepareStage is a stage whose collector is not started yet.
+func prepareStage(t *testing.T, token string, cfg anycosttest.Config, env ...string) *stage {
+	t.Helper()
 	path := os.Getenv("OTELCOL_CLOUDZERO")
 	if path == "" {
 		t.Skip("OTELCOL_CLOUDZERO does not name the built distribution; `make browser-test` does")
@@ -57,7 +65,7 @@ func newStage(t *testing.T, token string, cfg anycosttest.Config, env ...string)
 		require.NotContains(t, log.String(), apiKey)
 		require.NotContains(t, log.String(), consoleToken)
 	})
-	s := &stage{t: t, anycost: anycost, options: otelcol.Options{
+	return &stage{t: t, anycost: anycost, options: otelcol.Options{
 		Binary: path, Config: collectorYAML, Log: log,
 		Addresses: otelcoltest.Addresses(t),
 		Env: append([]string{
@@ -65,8 +73,6 @@ func newStage(t *testing.T, token string, cfg anycosttest.Config, env ...string)
 			"STORAGE=" + t.TempDir(), "CONSOLE_TOKEN=" + token,
 		}, env...),
 	}}
-	s.start()
-	return s
 }
 
 func (s *stage) start() {

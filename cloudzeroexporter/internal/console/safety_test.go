@@ -63,7 +63,7 @@ func TestEveryAnswerIsGuardedAndHasNoSecret(t *testing.T) {
 			assert.Contains(t, policy, "frame-ancestors 'none'")
 			assert.Equal(t, "nosniff", h.Get("X-Content-Type-Options"))
 			assert.Equal(t, "no-store", h.Get("Cache-Control"))
-			assert.Equal(t, "no-referrer", h.Get("Referrer-Policy"))
+			assert.Equal(t, "same-origin", h.Get("Referrer-Policy"))
 			assert.Empty(t, h.Get("Access-Control-Allow-Origin"))
 		}
 	}
