@@ -67,7 +67,7 @@ func newExporter(set exporter.Settings, cfg *Config) (*cloudzeroExporter, error)
 	if cfg.Console.HasValue() {
 		token = string(cfg.Console.Get().Token)
 	}
-	reading := usage.Config{Instrumentations: instrumentations, Attributes: layout.Attributes()}
+	reading := usage.Config{Instrumentations: instrumentations, Attributes: layout.Attributes(), Skip: layout.Unused()}
 	return &cloudzeroExporter{
 		cfg:       cfg,
 		token:     token,

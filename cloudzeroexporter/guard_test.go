@@ -1,6 +1,7 @@
 package cloudzeroexporter
 
 import (
+	"context"
 	"math"
 	"sync/atomic"
 	"testing"
@@ -8,9 +9,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/exporter/exportertest"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/captures"
+	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/metadata"
 )
 
 // These are the limits that the gate holds the exporter to. Allocations are
@@ -80,6 +84,25 @@ func TestGuard(t *testing.T) { //nolint:paralleltest // other tests would be mea
 				assert.LessOrEqual(t, c.share, c.max, what)
 			}
 		})
+	}
+}
+
+// TestAKnownCallAllocatesNothing: what a request allocates is exporterhelper's.
+func TestAKnownCallAllocatesNothing(t *testing.T) { //nolint:paralleltest // other tests would be counted too
+	if raced {
+		t.Skip("the race detector allocates")
+	}
+	for _, d := range dialects {
+		cfg := createDefaultConfig().(*Config)
+		cfg.DryRun = true
+		e, err := newExporter(exportertest.NewNopSettings(metadata.Type), cfg)
+		require.NoError(t, err)
+		e.source = sourceTraces
+		require.NoError(t, e.start(t.Context(), componenttest.NewNopHost()))
+		calls := batchOf(t, d.capture, captures.BatchConfig{Spans: benchSpans})
+		ctx := t.Context()
+		assert.Zero(t, testing.AllocsPerRun(200, func() { require.NoError(t, e.pushTraces(ctx, calls.Traces)) }), d.name)
+		require.NoError(t, e.shutdown(context.Background()))
 	}
 }
 

@@ -20,8 +20,9 @@ import (
 // telemetry is the exporter's own metrics. Money is added up exactly in the
 // books and becomes a double only when somebody looks.
 type telemetry struct {
-	builder  *metadata.TelemetryBuilder
-	outcomes [billing.Outcomes]metric.MeasurementOption
+	builder *metadata.TelemetryBuilder
+	// outcomes are lists of one, so that none is made for each request.
+	outcomes [billing.Outcomes][]metric.AddOption
 	// counted are the same counts for the console, since the start.
 	counted       [billing.Outcomes]struct{ spans, tokens atomic.Int64 }
 	countedPoints [billing.PointOutcomes]atomic.Int64
@@ -35,7 +36,9 @@ func newTelemetry(set component.TelemetrySettings) (*telemetry, error) {
 	}
 	t := &telemetry{builder: builder}
 	for o := range t.outcomes {
-		t.outcomes[o] = metric.WithAttributeSet(attribute.NewSet(attribute.String("outcome", billing.Outcome(o).String())))
+		t.outcomes[o] = []metric.AddOption{
+			metric.WithAttributeSet(attribute.NewSet(attribute.String("outcome", billing.Outcome(o).String()))),
+		}
 	}
 	for o := range t.points {
 		t.points[o] = metric.WithAttributeSet(attribute.NewSet(attribute.String("outcome", billing.PointOutcome(o).String())))
@@ -60,12 +63,12 @@ func (t *telemetry) countPoints(ctx context.Context, tally ledger.PointTally) {
 func (t *telemetry) count(ctx context.Context, tally ledger.Tally) {
 	for o, spans := range tally.Spans {
 		if spans > 0 {
-			t.builder.ExporterCloudzeroSpans.Add(ctx, spans, t.outcomes[o])
+			t.builder.ExporterCloudzeroSpans.Add(ctx, spans, t.outcomes[o]...)
 			t.counted[o].spans.Add(spans)
 		}
 		if tokens := tally.Tokens[o]; tokens > 0 {
-			t.builder.ExporterCloudzeroTokens.Add(ctx, int64(tokens), t.outcomes[o]) //nolint:gosec // bounded by billing.MaxTokens
-			t.counted[o].tokens.Add(int64(tokens))                                   //nolint:gosec // likewise
+			t.builder.ExporterCloudzeroTokens.Add(ctx, int64(tokens), t.outcomes[o]...) //nolint:gosec // bounded by billing.MaxTokens
+			t.counted[o].tokens.Add(int64(tokens))                                      //nolint:gosec // likewise
 		}
 	}
 	if tally.Corrected > 0 {

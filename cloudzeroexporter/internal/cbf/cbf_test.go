@@ -24,7 +24,7 @@ func layout(t require.TestingT, splitBy ...string) Layout {
 }
 
 func rowOf(t require.TestingT, l Layout, r *usage.Record) Row {
-	d, err := Key(l.AppendKey(nil, r)).Dimensions()
+	d, err := KeyOf(l.AppendKey(nil, r)).Dimensions()
 	require.NoError(t, err)
 	return Row{Dimensions: d, Labels: l.Labels(r), Totals: Totals{Cost: r.Cost, Tokens: r.Tokens, Requests: 1}}
 }
@@ -153,7 +153,7 @@ func TestKeyRoundTrips(t *testing.T) {
 			Provider: rapid.String().Draw(t, "provider"), Model: rapid.StringN(0, 300, -1).Draw(t, "model"),
 			Team: rapid.String().Draw(t, "team"), User: rapid.String().Draw(t, "user"), Project: rapid.String().Draw(t, "project"),
 		}
-		d, err := Key(l.AppendKey(nil, &r)).Dimensions()
+		d, err := KeyOf(l.AppendKey(nil, &r)).Dimensions()
 		require.NoError(t, err)
 		require.Equal(t, []string{r.Provider, r.Model, r.Team, r.User, r.Project},
 			[]string{d.Provider, d.Model, d.Team, d.Value(User), d.Value(Project)})
@@ -231,7 +231,7 @@ func TestNamesInAKeyAreBounded(t *testing.T) {
 			Provider: name.Draw(t, "provider"), Model: name.Draw(t, "model"), Team: name.Draw(t, "team"),
 			User: name.Draw(t, "user"), Attributes: []string{name.Draw(t, "x.y")},
 		}
-		d, err := Key(l.AppendKey([]byte("before"), &r)[len("before"):]).Dimensions()
+		d, err := KeyOf(l.AppendKey([]byte("before"), &r)[len("before"):]).Dimensions()
 		require.NoError(t, err)
 		assert.Equal(t, usage.Bounded(r.Provider), d.Provider)
 		assert.Equal(t, usage.Bounded(r.Model), d.Model)

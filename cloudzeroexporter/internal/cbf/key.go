@@ -27,7 +27,9 @@ type Dimensions struct {
 // Dimension is the name and value of one further dimension.
 type Dimension struct{ Name, Value string }
 
-// AppendKey appends the record's [Key] to b, its names [usage.Bounded].
+// AppendKey appends bytes that [KeyOf] makes the record's [Key] of. They are mostly
+// the key itself: names that are not valid are looked for when a row is made, and not
+// for each call (14 of 340 ns).
 func (l Layout) AppendKey(b []byte, r *usage.Record) []byte {
 	begin := len(b)
 	longest := max(len(r.Provider), len(r.Model), len(r.Team))
@@ -38,12 +40,30 @@ func (l Layout) AppendKey(b []byte, r *usage.Record) []byte {
 			longest = max(longest, len(v))
 		}
 	}
-	// One look at all names at once: lengths of one byte are characters between
-	// them, so that no two names make one character.
-	if longest < utf8.RuneSelf && utf8.Valid(b[begin:]) {
+	if longest < utf8.RuneSelf {
 		return b
 	}
 	return l.appendBounded(b[:begin], r)
+}
+
+// KeyOf returns the key, its names [usage.Bounded], of what [Layout.AppendKey]
+// appended.
+func KeyOf(b []byte) Key {
+	// One look at all names at once: lengths of one byte are characters between
+	// them, so that no two names make one character.
+	if utf8.Valid(b) {
+		return Key(b)
+	}
+	d, err := Key(b).Dimensions()
+	if err != nil {
+		panic(err) // AppendKey did not make it
+	}
+	bounded := appendString(nil, usage.Bounded(d.Provider))
+	bounded = appendString(appendString(bounded, usage.Bounded(d.Model)), usage.Bounded(d.Team))
+	for _, s := range d.Split {
+		bounded = appendString(appendString(bounded, s.Name), usage.Bounded(s.Value))
+	}
+	return Key(bounded)
 }
 
 func (l Layout) appendBounded(b []byte, r *usage.Record) []byte {

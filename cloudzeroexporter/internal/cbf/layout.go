@@ -85,6 +85,18 @@ func NewLayout(splitBy []string) (Layout, error) {
 // order in which [usage.Record] has their values.
 func (l Layout) Attributes() []string { return l.attributes }
 
+// Unused are the parts of records that the layout does not look at.
+func (l Layout) Unused() usage.Parts {
+	unused := usage.AllParts
+	for _, d := range l.dimensions {
+		unused &^= map[string]usage.Parts{
+			APIKey: usage.APIKeyAlias, EndUser: usage.EndUser, ModelGroup: usage.ModelGroup,
+			Organization: usage.Organization, Project: usage.Project,
+		}[d.name]
+	}
+	return unused
+}
+
 // Labels are the record's names for the ids in its key.
 func (l Layout) Labels(r *usage.Record) Labels {
 	labels := Labels{TeamAlias: r.TeamAlias}

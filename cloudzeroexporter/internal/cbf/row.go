@@ -50,7 +50,11 @@ func (l *Labels) Hash() uint64 {
 	if l.TeamAlias == "" && l.APIKeyAlias == "" {
 		return 0
 	}
-	return xxhash.Sum64String(l.TeamAlias)*3 + xxhash.Sum64String(l.APIKeyAlias)
+	hash := xxhash.Sum64String(l.TeamAlias)
+	if l.APIKeyAlias != "" {
+		hash = hash*3 + xxhash.Sum64String(l.APIKeyAlias)
+	}
+	return hash
 }
 
 // Row is one cost line of one hour.

@@ -47,24 +47,24 @@ func (d *Detector) Watch() *Batch {
 func (b *Batch) Call(r *usage.Record) {
 	span := r.Span
 	b.see(span, b.spans == 0 && b.lookInto(span))
-	if id := span.TraceID(); keyOf(id)&b.mask == 0 && !id.IsEmpty() {
+	if key, found := keyOf(span.TraceID()); found && key&b.mask == 0 {
 		m := hasCall
 		if span.Kind() == ptrace.SpanKindServer {
 			server, _ := marksOf(span)
 			m |= server
 		}
-		b.sight(keyOf(id), m)
+		b.sight(key, m)
 	}
 	b.count(r)
 }
 
 // Server sees a server span that is no model call.
 func (b *Batch) Server(span ptrace.Span) {
-	id := span.TraceID()
+	key, found := keyOf(span.TraceID())
 	switch {
-	case id.IsEmpty():
+	case !found:
 		return
-	case keyOf(id)&b.mask != 0:
+	case key&b.mask != 0:
 		b.unjudged++
 		return
 	}
@@ -72,7 +72,7 @@ func (b *Batch) Server(span ptrace.Span) {
 	if m&hasRequest != 0 {
 		b.see(span, sampled)
 	}
-	b.sight(keyOf(id), m)
+	b.sight(key, m)
 }
 
 // see counts a span of LiteLLM's.

@@ -33,9 +33,10 @@ type trace struct {
 }
 
 // keyOf is what a trace is known by here; of a trace id at least one half is
-// random.
-func keyOf(id pcommon.TraceID) uint64 {
-	return binary.LittleEndian.Uint64(id[:8]) ^ binary.LittleEndian.Uint64(id[8:])
+// random. There is none where there is no id.
+func keyOf(id pcommon.TraceID) (key uint64, found bool) {
+	first, second := binary.LittleEndian.Uint64(id[:8]), binary.LittleEndian.Uint64(id[8:])
+	return first ^ second, first|second != 0
 }
 
 // traces are the open traces. Where more are open than there is room for, one

@@ -13,12 +13,19 @@ func (l *Ledger) applyLocked(b *Batch) {
 	l.fetchLocked(b)
 	begin := 0
 	var h *hour // calls of a batch mostly share their hour
+	closed := false
 	for i := range b.calls {
 		c := &b.calls[i]
 		if h == nil || h.Hour != c.hour {
-			h = l.hours[c.hour]
+			h, closed = l.hours[c.hour], l.tombs.has(c.hour)
 		}
-		b.count(l.bookLocked(h, c, b.keys[begin:c.keyEnd], now), c.totals.Tokens)
+		outcome := billing.Rejected
+		if closed {
+			l.rejected.Increase(&c.totals)
+		} else {
+			outcome = l.bookLocked(h, c, b.keys[begin:c.keyEnd], now)
+		}
+		b.count(outcome, c.totals.Tokens)
 		begin = c.keyEnd
 	}
 }
@@ -48,10 +55,6 @@ func (l *Ledger) fetchLocked(b *Batch) {
 // it. The rules are those that give the truth for spans in any order; the
 // usage package says what makes identities and answers equal.
 func (l *Ledger) bookLocked(h *hour, c *call, key []byte, now billing.Hour) billing.Outcome {
-	if l.tombs.has(c.hour) {
-		l.rejected = l.rejected.Add(c.totals)
-		return billing.Rejected
-	}
 	if l.answers.isDisplaced(c.identity) || !h.seen.add(c.identity) { // a clock that was ahead is believed later on
 		return billing.Duplicate
 	}

@@ -54,7 +54,7 @@ func (l *Ledger) take(ctx context.Context, b *Batch) (*flight, error) {
 func (l *Ledger) flightLocked() *flight {
 	switch {
 	case l.opts.Volatile:
-		l.pending.take()
+		l.pending.recycle(l.pending.take())
 		l.series.TakeUnwritten()
 		return nil
 	case l.writtenLocked():

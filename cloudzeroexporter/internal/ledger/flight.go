@@ -55,6 +55,8 @@ func (l *Ledger) arriveLocked(d *departure, err error) {
 	l.flying, l.writing = nil, 0
 	if err != nil {
 		l.recallLocked(d)
+	} else {
+		l.pending.recycle(d.taken)
 	}
 	d.err = err
 	close(d.done)

@@ -116,7 +116,7 @@ func newContents() *contents {
 func (h *hour) add(key []byte, labels *cbf.Labels, t *cbf.Totals) *row {
 	r, ok := h.rows[string(key)]
 	if !ok {
-		r = h.open(cbf.Key(key))
+		r = h.rowOf(cbf.KeyOf(key))
 	}
 	if hash := labels.Hash(); hash != r.labelled {
 		r.labelled = hash
@@ -127,6 +127,14 @@ func (h *hour) add(key []byte, labels *cbf.Labels, t *cbf.Totals) *row {
 	h.Revision++
 	h.changed = true
 	return r
+}
+
+// rowOf is the row of a key, which is made when there is none.
+func (h *hour) rowOf(key cbf.Key) *row {
+	if r, ok := h.rows[string(key)]; ok {
+		return r
+	}
+	return h.open(key)
 }
 
 // open makes a row without totals.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -320,4 +321,18 @@ func TestAPostingNeedsNoContents(t *testing.T) {
 		assert.Equal(t, map[string]int64{"duplicate": 1, "billed": 1}, outcomes(got))
 		assert.True(t, l.Hours()[0].Unposted())
 	})
+}
+
+// TestNamesThatAreNotText have the row of what they are shown as, each time.
+func TestNamesThatAreNotText(t *testing.T) {
+	t.Parallel()
+	d := newDisk()
+	l := open(t, d)
+	for id, user := range []string{"ana\xff", "ana\xff", "ana\xfe", "ana�", strings.Repeat("é", 200), strings.Repeat("é", 300)} {
+		_, err := commit(l, spend(noon, uint64(id)+1, user, "1"))
+		require.NoError(t, err)
+	}
+	want := map[string]string{noon.String() + " ana�": "4", noon.String() + " " + strings.Repeat("é", 128): "2"}
+	assert.Equal(t, want, costs(t, l))
+	assert.Equal(t, want, costs(t, open(t, d.crash())))
 }

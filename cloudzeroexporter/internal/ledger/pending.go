@@ -7,7 +7,12 @@ type pending struct {
 	changes []*change
 	// calls is the number of calls in it.
 	calls int
+	// spare are changes that were written, for the next ones; their rows have room.
+	spare []*change
 }
+
+// maxSpare is how many changes are kept: most commits are of one hour, or two.
+const maxSpare = 4
 
 // change is what is pending of one hour.
 type change struct {
@@ -19,10 +24,21 @@ type change struct {
 // of returns the hour's change, which is made when it is the first.
 func (p *pending) of(h *hour) *change {
 	if h.pending == nil {
-		h.pending = &change{hour: h}
+		h.pending = p.blank()
+		h.pending.hour = h
 		p.changes = append(p.changes, h.pending)
 	}
 	return h.pending
+}
+
+func (p *pending) blank() *change {
+	last := len(p.spare) - 1
+	if last < 0 {
+		return new(change)
+	}
+	c := p.spare[last]
+	p.spare = p.spare[:last]
+	return c
 }
 
 func (p *pending) empty() bool { return len(p.changes) == 0 }
@@ -39,7 +55,7 @@ func (c *change) touch(r *row) {
 // hours and rows is pending again.
 func (p *pending) take() pending {
 	taken := *p
-	*p = pending{}
+	*p = pending{spare: p.spare}
 	for _, c := range taken.changes {
 		c.hour.pending = nil
 		for _, r := range c.rows {
@@ -47,6 +63,15 @@ func (p *pending) take() pending {
 		}
 	}
 	return taken
+}
+
+// recycle keeps the room of what was taken and is written.
+func (p *pending) recycle(taken pending) {
+	for _, c := range taken.changes[:min(len(taken.changes), maxSpare-len(p.spare))] {
+		clear(c.rows)
+		*c = change{rows: c.rows[:0]}
+		p.spare = append(p.spare, c)
+	}
 }
 
 // restore puts back what was taken and could not be written.

@@ -9,7 +9,7 @@ type collector struct {
 	// present has a bit for every field that the span has, and values what it
 	// has; a value without its bit is another span's.
 	present uint64
-	values  [fields]pcommon.Value
+	values  [maxFields]pcommon.Value
 	other   []string // values of the wanted attributes
 }
 
@@ -22,10 +22,8 @@ func (c *collector) collect(attributes pcommon.Map) {
 		if a == nil {
 			continue
 		}
-		if a.field != noneField {
-			c.present |= 1 << a.field
-			c.values[a.field] = value
-		}
+		c.present |= a.bit
+		c.values[a.field%maxFields] = value
 		if a.wanted >= 0 {
 			c.other[a.wanted] = value.AsString()
 		}

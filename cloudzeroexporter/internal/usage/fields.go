@@ -63,8 +63,16 @@ const (
 	fieldProject1
 	fieldProject2
 
-	fields    // their number, at most 64
-	noneField = fields
+	fields // their number, at most 63
+)
+
+// maxFields is such that a field is in range when it is cut to six bits. The last
+// one is where attributes go that are no field.
+const (
+	maxFields       = 64
+	noneField field = maxFields - 1
+
+	_ = uint(noneField - fields) // does not compile when there are too many
 )
 
 var fieldNames = [fields]string{
@@ -125,12 +133,22 @@ var fieldNames = [fields]string{
 	fieldProject2:      "litellm.metadata.user_api_key_project_id",
 }
 
+// partOf says which part of a record the fields are that can be skipped.
+var partOf = [fields]Parts{
+	fieldKeyAlias1: APIKeyAlias, fieldKeyAlias2: APIKeyAlias,
+	fieldEndUser1: EndUser, fieldEndUser2: EndUser,
+	fieldModelGroup:    ModelGroup,
+	fieldOrganization1: Organization, fieldOrganization2: Organization,
+	fieldProject1: Project, fieldProject2: Project,
+}
+
 // attribute is what is known of an attribute's name: the field that it is, and
 // which of the wanted ones.
 type attribute struct {
 	name   string
-	field  field // noneField: none
-	wanted int   // its index among the wanted attributes, or -1
+	bit    uint64 // of its field; 0: it is none
+	field  field  // noneField: none
+	wanted int32  // its index among the wanted attributes, or -1
 }
 
 // attributeIndex finds an attribute by its name, in the slot that its length and
@@ -138,16 +156,19 @@ type attribute struct {
 // the names that mean nothing here meet an empty one.
 type attributeIndex [256][]attribute
 
-func newAttributeIndex(wanted []string) *attributeIndex {
+func newAttributeIndex(wanted []string, skip Parts) *attributeIndex {
 	x := new(attributeIndex)
 	for f, name := range fieldNames {
-		x.put(attribute{name, field(f), -1})
+		if partOf[f]&skip != 0 {
+			continue
+		}
+		x.put(attribute{name, 1 << f, field(f), -1})
 	}
 	for i, name := range wanted {
 		if a := x.find(name); a != nil {
-			a.wanted = i
+			a.wanted = int32(i)
 		} else {
-			x.put(attribute{name, noneField, i})
+			x.put(attribute{name, 0, noneField, int32(i)})
 		}
 	}
 	return x

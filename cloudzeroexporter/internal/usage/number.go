@@ -130,7 +130,15 @@ type price struct {
 // price is the first of the candidates that is present, never a sum of parts.
 func (c *collector) price() price {
 	for _, f := range [...]field{fieldCostTotal, fieldCostGenAI, fieldCostUsage, fieldCostLLM} {
-		if n := c.number(f); n.present() {
+		if c.present&(1<<f) == 0 {
+			continue
+		}
+		value := c.values[f]
+		if value.Type() == pcommon.ValueTypeDouble { // nearly always
+			a, err := believed(billing.AmountOf(value.Double()))
+			return price{a, true, err}
+		}
+		if n := (number{value, true}); n.present() {
 			a, err := n.amount()
 			return price{a, true, err}
 		}
