@@ -134,6 +134,19 @@ func TestTheSlowestAnswerIsThatOfTheWarmConsole(t *testing.T) {
 	require.Empty(t, name)
 }
 
+func TestTheBestOfSeveralRuns(t *testing.T) {
+	t.Parallel()
+	got := bestOf([]benchmark{
+		{"Consume", map[string]float64{"ns/op": 5, "MB/s": 10}},
+		{"Post", map[string]float64{"ns/op": 7}},
+		{"Consume", map[string]float64{"ns/op": 4, "MB/s": 9}},
+	})
+	require.Equal(t, map[string]benchmark{
+		"Consume": {"Consume", map[string]float64{"ns/op": 4, "MB/s": 10}},
+		"Post":    {"Post", map[string]float64{"ns/op": 7}},
+	}, got)
+}
+
 func TestGoBenchmarkLine(t *testing.T) {
 	t.Parallel()
 	got, ok := parseBenchmark("BenchmarkConsume/v2/new_calls-2   \t     207\t   1191442 ns/op\t  1191 ns/span\t 159335 B/op\t 74 allocs/op")

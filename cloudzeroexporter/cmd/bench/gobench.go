@@ -27,17 +27,20 @@ func (o *options) inProcess(ctx context.Context) (section, error) {
 	s := section{
 		title: "In one process",
 		about: `The Go benchmarks of all packages (` + "`go test -bench .`" + `), without the network. *New calls* were never sent before; *known calls* are sent
-again and again. FileStorage: eight senders, 100 spans a request, all new; its CPU is that of the process, all goroutines and the garbage
-collector included.`,
+again and again, in requests of 100 spans. FileStorage: eight senders, 100 spans a request, all new; its CPU is that of the process, all goroutines and
+the garbage collector included. Consume and FileStorage run `+strconv.Itoa(goalRuns)+` times, of which the goals take the best: neighbours of the machine only make them slower.`,
 		head: []string{"Benchmark", "Values"},
 	}
-	all, err := o.goBenchmarks(ctx, ".")
+	all, err := o.goBenchmarks(ctx, ".", 1)
 	if err != nil {
 		return s, err
 	}
-	byName := make(map[string]benchmark)
+	again, err := o.goBenchmarks(ctx, "^Benchmark(Consume|FileStorage)$", goalRuns-1)
+	if err != nil {
+		return s, err
+	}
+	byName := bestOf(slices.Concat(all, again))
 	for _, b := range all {
-		byName[b.name] = b
 		var values []string
 		for _, unit := range slices.Sorted(maps.Keys(b.values)) {
 			values = append(values, number(b.values[unit])+" "+unit)
@@ -61,6 +64,29 @@ collector included.`,
 	}
 	s.aim(ms <= maxAnswerMS, "Any answer of the console, 100,000 rows", "≤ "+number(maxAnswerMS)+" ms", "%s ms, `%s`", number(ms), slowest)
 	return s, nil
+}
+
+// goalRuns is how often benchmarks run whose times have goals.
+const goalRuns = 4
+
+// bestOf are the best values of each benchmark, by its name.
+func bestOf(all []benchmark) map[string]benchmark {
+	best := make(map[string]benchmark)
+	for _, b := range all {
+		known, ok := best[b.name]
+		if !ok {
+			known = benchmark{b.name, maps.Clone(b.values)}
+			best[b.name] = known
+		}
+		for unit, value := range b.values {
+			if strings.HasSuffix(unit, "/s") {
+				known.values[unit] = max(known.values[unit], value)
+			} else {
+				known.values[unit] = min(known.values[unit], value)
+			}
+		}
+	}
+	return best
 }
 
 // maxAnswerMS is how long people may wait for the console.
@@ -100,11 +126,12 @@ var processGoals = []struct {
 	{"Consume of one span, file_storage, v1", "TrickleFileStorage/v1/senders=64", "requests/s", 20_000, true, "a second"},
 }
 
-// goBenchmarks runs the benchmarks of the exporter's module and of this one.
-func (o *options) goBenchmarks(ctx context.Context, pattern string) (all []benchmark, err error) {
+// goBenchmarks runs the benchmarks of the exporter's module and of this one, so
+// many times each.
+func (o *options) goBenchmarks(ctx context.Context, pattern string, count int) (all []benchmark, err error) {
 	exporter := filepath.Dir(filepath.Dir(o.source))
 	for _, of := range []struct{ folder, packages string }{{exporter, "./..."}, {o.source, "."}} {
-		cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", pattern, "-benchmem", "-benchtime", "1s", "-timeout", "30m", of.packages) //nolint:gosec // go test
+		cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", pattern, "-count", strconv.Itoa(count), "-benchmem", "-benchtime", "1s", "-timeout", "30m", of.packages) //nolint:gosec // go test
 		cmd.Dir, cmd.Stderr = of.folder, os.Stderr
 		out, err := cmd.Output()
 		if err != nil {
