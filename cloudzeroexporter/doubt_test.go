@@ -121,6 +121,7 @@ func TestACrashAfterTheDecisionKeepsIt(t *testing.T) {
 				for r.last.books.Hours()[0].Posted.Doubt == 0 {
 					pass(time.Second)
 				}
+				pass(time.Second)         // by then the journal has what memory had
 				crashed := r.afterCrash() // the request is under way
 				pass(time.Hour)
 				require.NoError(t, e.Shutdown(t.Context()))
@@ -294,6 +295,7 @@ func TestAnAnswerThatTheBooksCannotRecordIsRemembered(t *testing.T) {
 		for r.last.books.Hours()[0].Posted.Doubt == 0 {
 			pass(time.Second)
 		}
+		pass(time.Second) // by then the journal has what memory had
 		disk.fail.Store(true)
 		pass(time.Minute)
 		require.Equal(t, map[string]string{"11-24T10": "9"}, r.costs())
