@@ -5,8 +5,8 @@ import "strings"
 // members goes through the members of a JSON object. It skips a value only when
 // it is asked for the next member, which is why it is not a library's: of
 // LiteLLM's hidden parameters the first hundred of 700 bytes are enough, and
-// gjson, like the others, reads a value before it tells of it (290 ns instead of
-// 70). A text that is broken or was cut off ends it.
+// gjson, like the others, reads a value before it tells of it (300 ns instead of
+// 120). A text that is broken or was cut off ends it.
 type members struct {
 	rest   string // from the last member's value on
 	inside bool
