@@ -2,7 +2,10 @@ package litellm
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/stretchr/testify/require"
 )
@@ -13,7 +16,7 @@ import (
 type sent struct {
 	acknowledged map[string]bool // by id of the call
 	uncertain    [][]string      // the calls of each request without an answer
-	givenUp      int             // calls in requests that failed
+	givenUp      []string        // calls in requests that failed
 }
 
 // export is a line about a request of the exporter: first the calls in it, later
@@ -42,7 +45,8 @@ func (w *world) sent() sent {
 			}
 			delete(open, e.Request)
 		default:
-			s.givenUp += len(open[e.Request])
+			s.givenUp = append(s.givenUp, open[e.Request]...)
+			delete(open, e.Request)
 		}
 	}
 	for _, calls := range open {
@@ -74,4 +78,31 @@ func (s sent) possible(calls []call) [][]call {
 		truths = append(truths, truth)
 	}
 	return truths
+}
+
+// fates tells what became of the calls that cost something on their way out of
+// LiteLLM. What was acknowledged and is not on the bill was lost by us.
+func (w *world) fates() string {
+	w.t.Helper()
+	s := w.sent()
+	fates := make(map[string][]string)
+	for _, c := range w.calls() {
+		fate := "in no request of its span exporter"
+		switch {
+		case c.zero():
+			continue
+		case s.acknowledged[c.ID]:
+			fate = "acknowledged by the collector"
+		case slices.Contains(s.givenUp, c.ID):
+			fate = "given up by its span exporter"
+		case slices.ContainsFunc(s.uncertain, func(calls []string) bool { return slices.Contains(calls, c.ID) }):
+			fate = "sent, without an answer"
+		}
+		fates[fate] = append(fates[fate], c.ID)
+	}
+	var text strings.Builder
+	for _, fate := range slices.Sorted(maps.Keys(fates)) {
+		fmt.Fprintf(&text, "%d calls %s: %v\n", len(fates[fate]), fate, fates[fate])
+	}
+	return text.String()
 }

@@ -43,6 +43,11 @@ func newWorld(t *testing.T, release string, env ...string) *world {
 		t: t, release: release, provider: server.URL, address: otelcoltest.Free(t), log: logFile(t, "LiteLLM "+release),
 		truth: filepath.Join(t.TempDir(), "truth.jsonl"), exports: filepath.Join(t.TempDir(), "exports.jsonl"),
 	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("of the calls of LiteLLM %s:\n%s", release, w.fates())
+		}
+	})
 	w.env = append(neutral(os.Environ()),
 		"PYTHONPATH="+hooks, "PYTHONDONTWRITEBYTECODE=1", "TRUTH="+w.truth, "EXPORTS="+w.exports,
 		"UPSTREAM="+server.URL, "UPSTREAM_V1="+server.URL+"/v1",

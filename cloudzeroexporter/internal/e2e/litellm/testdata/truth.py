@@ -66,14 +66,21 @@ class Truth(CustomLogger):
         record("async", kwargs)
 
 
+def call(span):
+    """The id of the call whose cost the span carries, in either dialect; 1.83.7 does not tell ids."""
+    attributes = span.attributes or {}
+    if attributes.get("litellm.cost.total") or attributes.get("gen_ai.cost.total_cost"):
+        return attributes.get("litellm.call_id")
+    return None
+
+
 def watch(exporter, requests):
     """Has each request of the exporter class recorded, with the calls whose cost it carries."""
     export, numbers = exporter.export, itertools.count()
 
     def watched(self, spans):
-        request = f"{os.getpid()}-{next(numbers)}"
-        told = [s.attributes["litellm.call_id"] for s in spans if s.attributes and s.attributes.get("litellm.cost.total")]
-        requests.add(request=request, calls=told)
+        request = f"{os.getpid()}-{exporter.__module__}-{next(numbers)}"
+        requests.add(request=request, calls=list(filter(None, map(call, spans))))
         result = export(self, spans)
         requests.add(request=request, result=result.name)
         return result
@@ -82,6 +89,9 @@ def watch(exporter, requests):
 
 
 if os.environ.get("EXPORTS"):
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as OverGRPC
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as OverHTTP
 
-    watch(OTLPSpanExporter, Lines(os.environ["EXPORTS"]))
+    exports = Lines(os.environ["EXPORTS"])
+    watch(OverGRPC, exports)
+    watch(OverHTTP, exports)
