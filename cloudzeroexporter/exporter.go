@@ -143,8 +143,8 @@ func (e *cloudzeroExporter) start(ctx context.Context, host component.Host) erro
 }
 
 // commitEvery bounds what commits cost. One takes a file_storage some 25 µs, and
-// time for what it writes; so many small requests cost no more than 500 of them
-// in a second.
+// time for what it writes; so few calls, in however many requests, cost no more than
+// 500 of them in a second.
 const commitEvery = 2 * time.Millisecond
 
 // greet says at start what an operator may not have meant.

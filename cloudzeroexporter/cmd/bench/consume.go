@@ -95,7 +95,12 @@ func (c *consumers) run(ctx context.Context, requests int) (consumed, error) {
 		for i, batch := range c.batches {
 			c.latencies[i] = c.latencies[i][:0]
 			running.Go(func() {
-				for errs[i] == nil && sent.Add(1) <= int64(requests) {
+				for errs[i] == nil {
+					n := sent.Add(1)
+					if n > int64(requests) {
+						return
+					}
+					batch.Begin(hourOf(n * int64(batch.Traces.SpanCount())))
 					batch.Renew(&c.counter)
 					begin := time.Now()
 					errs[i] = c.next.ConsumeTraces(ctx, batch.Traces)
@@ -108,6 +113,17 @@ func (c *consumers) run(ctx context.Context, requests int) (consumed, error) {
 	})
 	spans := float64(requests * c.batches[0].Traces.SpanCount())
 	return consumed{float64(cpu)/spans - c.renewing, slices.Sorted(slices.Values(slices.Concat(c.latencies...)))}, err
+}
+
+// hourlyCalls is the number of calls of an hour.
+const hourlyCalls = 100_000
+
+// firstHour is such that all hours of a run are over and not yet old.
+var firstHour = time.Now().UTC().Truncate(time.Hour).Add(-800 * time.Hour)
+
+// hourOf is the hour of the nth call.
+func hourOf(n int64) time.Time {
+	return firstHour.Add(time.Duration(n/hourlyCalls%800) * time.Hour)
 }
 
 // cpuDuring is the CPU time that this process uses while it does something.

@@ -60,11 +60,19 @@ func (l *Ledger) flightLocked() *flight {
 	case l.writtenLocked():
 		return l.flying
 	}
-	select {
-	case l.wake <- struct{}{}:
-	default: // it is awake
+	nudge(l.wake)
+	if l.pending.calls >= manyCalls {
+		nudge(l.due)
 	}
 	return l.nextLocked()
+}
+
+// nudge leaves a word in a channel that has room for one.
+func nudge(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // it has been told
+	}
 }
 
 func (l *Ledger) nextLocked() *flight {
@@ -144,6 +152,13 @@ func (l *Ledger) write() {
 	}
 }
 
+// manyCalls is how many calls are worth a commit of their own: what it takes a
+// file_storage beside writing them is then some 100 ns for each. Where all senders
+// wait for it, it would be wrong to wait for more (8 senders of 100 calls, with
+// file_storage: 2990 requests a second at 850 ns of CPU a call if they do, 20,000 at
+// 630 if they do not).
+const manyCalls = 512
+
 // pace waits until the next commit may begin, or until the end.
 func (l *Ledger) pace() {
 	wait := l.opts.CommitEvery - time.Since(l.flushed)
@@ -152,6 +167,7 @@ func (l *Ledger) pace() {
 	}
 	select {
 	case <-time.After(wait):
+	case <-l.due:
 	case <-l.stop:
 	}
 }

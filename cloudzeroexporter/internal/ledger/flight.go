@@ -29,6 +29,10 @@ func (l *Ledger) departLocked() *departure {
 	d.entry.Answers = l.answers.takeUnjournaled()
 	d.entry.Series, d.series = l.series.TakeUnwritten()
 	l.next, l.flying, l.writing = nil, d.flight, d.taken.calls
+	select {
+	case <-l.due: // all that was due departs
+	default:
+	}
 	return d
 }
 

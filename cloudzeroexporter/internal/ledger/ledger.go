@@ -56,8 +56,8 @@ type Options struct {
 	// then, because nothing is gained by one: hours are written when they rest, to
 	// take less memory.
 	Volatile bool
-	// CommitEvery is the least time between the beginnings of two commits: those
-	// who come meanwhile share the next one.
+	// CommitEvery is the least time between the beginnings of two commits, unless
+	// many calls wait: those who come meanwhile share the next one.
 	CommitEvery time.Duration
 	// Archive, if set, opens further storage that old hours' identities go to: slots
 	// with numbers from 0, each opened when it is needed, and closed again.
@@ -78,6 +78,7 @@ type Ledger struct {
 	opts    Options
 
 	wake    chan struct{} // capacity 1: something waits for a commit
+	due     chan struct{} // capacity 1: so much waits that it need not wait longer
 	stop    chan struct{} // closed by Close
 	stopped chan struct{} // closed when the writing goroutine has ended
 	closing sync.Once
@@ -130,6 +131,7 @@ func read(ctx context.Context, client storage.Client, opts Options) (*Ledger, er
 		archive: archive{open: opts.Archive},
 		opts:    opts,
 		wake:    make(chan struct{}, 1),
+		due:     make(chan struct{}, 1),
 		stop:    make(chan struct{}),
 		stopped: make(chan struct{}),
 		hours:   make(map[billing.Hour]*hour),

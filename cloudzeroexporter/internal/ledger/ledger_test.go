@@ -2,12 +2,14 @@ package ledger
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/usage"
@@ -56,6 +58,47 @@ func TestConcurrentCommitsShareOneWrite(t *testing.T) {
 		}
 		assert.Equal(t, 2, d.keys("journal/"), "the first, and all that came while it was written")
 		assert.Equal(t, map[string]string{"2026-11-24T12:00:00Z ana": "1"}, costs(t, l))
+	})
+}
+
+// TestFewCallsWaitAndManyDoNot: a commit is made at the latest after a while, and at
+// once when many calls wait for it, but no further one because many waited before.
+func TestFewCallsWaitAndManyDoNot(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const pause = time.Second
+		l := openWith(t, newDisk(), Options{Retention: retention, Logger: zap.NewNop(), CommitEvery: pause})
+		var made atomic.Uint64
+		calls := func(n int) error {
+			records := make([]*usage.Record, n)
+			for i := range records {
+				records[i] = spend(noon, made.Add(1), "ana", "0.01")
+			}
+			_, err := commit(l, records...)
+			return err
+		}
+		took := func(n int) time.Duration {
+			began := time.Now()
+			require.NoError(t, calls(n))
+			return time.Since(began)
+		}
+		assert.Zero(t, took(1), "nothing was written lately")
+		assert.Equal(t, pause, took(1))
+		assert.Zero(t, took(manyCalls))
+		assert.Equal(t, pause, took(manyCalls-1))
+		time.Sleep(pause)
+		assert.Zero(t, took(manyCalls), "nothing was written lately, so nobody waited")
+		assert.Equal(t, pause, took(1), "those many are written")
+
+		// Many are so many of all who wait.
+		began := time.Now()
+		acknowledged := make(chan error)
+		for range 2 {
+			go func() { acknowledged <- calls(manyCalls / 2) }()
+		}
+		require.NoError(t, <-acknowledged)
+		require.NoError(t, <-acknowledged)
+		assert.Zero(t, time.Since(began))
 	})
 }
 

@@ -129,10 +129,6 @@ func priceOfJSON(v gjson.Result) price {
 // cacheCounts are the tokens that a provider's cache read and wrote.
 type cacheCounts struct{ read, write uint64 }
 
-// longestCacheName bounds how far a name's end is looked for, so that a text is
-// read once.
-const longestCacheName = len("_creation_input_tokens':")
-
 // cacheCountsIn finds the counts in a text that Python printed:
 // {'prompt_tokens_details': {'cached_tokens': 12, …}, …}. It is no JSON. The
 // names that say more win over the others.
@@ -140,34 +136,34 @@ func cacheCountsIn(text string) cacheCounts {
 	var named, other cacheCounts
 	for {
 		// Of the letters of 'cache, h is the one that hardly any other name has.
-		before, rest, found := strings.Cut(text, "he")
-		if !found {
+		h := strings.IndexByte(text, 'h')
+		if h < 0 {
 			break
 		}
+		before, rest := text[:h], text[h+1:]
 		text = rest
-		if !strings.HasSuffix(before, "'cac") {
+		if !strings.HasPrefix(rest, "e") || !strings.HasSuffix(before, "'cac") {
 			continue
 		}
-		var count *uint64
-		name, _, _ := strings.Cut(rest[:min(len(rest), longestCacheName)], "':")
-		value := strings.TrimPrefix(rest[len(name):], "':")
-		switch name {
-		case "_read_input_tokens":
-			count = &named.read
-		case "d_tokens":
-			count = &other.read
-		case "_creation_input_tokens":
-			count = &named.write
-		case "_creation_tokens":
-			count = &other.write
-		default:
-			continue
-		}
-		if *count == 0 {
-			*count = leadingCount(value)
+		switch rest = rest[1:]; {
+		case strings.HasPrefix(rest, "d_tokens':"):
+			keepCount(&other.read, rest[len("d_tokens':"):])
+		case strings.HasPrefix(rest, "_read_input_tokens':"):
+			keepCount(&named.read, rest[len("_read_input_tokens':"):])
+		case strings.HasPrefix(rest, "_creation_input_tokens':"):
+			keepCount(&named.write, rest[len("_creation_input_tokens':"):])
+		case strings.HasPrefix(rest, "_creation_tokens':"):
+			keepCount(&other.write, rest[len("_creation_tokens':"):])
 		}
 	}
 	return cacheCounts{cmp.Or(named.read, other.read), cmp.Or(named.write, other.write)}
+}
+
+// keepCount takes the count that a text begins with, unless one is known.
+func keepCount(count *uint64, text string) {
+	if *count == 0 {
+		*count = leadingCount(text)
+	}
 }
 
 // leadingCount reads the count that a text begins with, or 0.
