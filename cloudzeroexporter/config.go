@@ -86,11 +86,13 @@ type LimitsConfig struct {
 // MetricsConfig says how metrics are billed.
 type MetricsConfig struct {
 	// Earlier says what becomes of what cumulative series had counted when these
-	// books began: bill or skip.
+	// books began: bill, skip, or auto, which skips it if AnyCost holds rows of
+	// this month or the last one.
 	Earlier string `mapstructure:"earlier"`
 }
 
 const (
+	earlierAuto = "auto"
 	earlierBill = "bill"
 	earlierSkip = "skip"
 )
@@ -142,7 +144,7 @@ func createDefaultConfig() component.Config {
 		Retention:        35 * 24 * time.Hour,
 		Verify:           true,
 		Limits:           LimitsConfig{MonthBytes: 70_000_000, MonthRows: 1_000_000, Series: 1_000_000},
-		Metrics:          MetricsConfig{Earlier: earlierBill},
+		Metrics:          MetricsConfig{Earlier: earlierAuto},
 		Console:          configoptional.Default(ConsoleConfig{HTTP: server}),
 	}
 }
@@ -297,8 +299,8 @@ func (c *LimitsConfig) Validate() error {
 
 // Validate implements [confmap.Validator].
 func (c *MetricsConfig) Validate() error {
-	if c.Earlier != earlierBill && c.Earlier != earlierSkip {
-		return keyError("earlier", fmt.Errorf("%q is neither %s nor %s", c.Earlier, earlierBill, earlierSkip))
+	if c.Earlier != earlierAuto && c.Earlier != earlierBill && c.Earlier != earlierSkip {
+		return keyError("earlier", fmt.Errorf("%q is none of %s, %s and %s", c.Earlier, earlierAuto, earlierBill, earlierSkip))
 	}
 	return nil
 }

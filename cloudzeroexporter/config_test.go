@@ -79,7 +79,7 @@ func TestConfigErrors(t *testing.T) {
 		"cloudzero/no_storage": "storage: name a storage extension, such as file_storage: " +
 			"books that a restart forgets would erase what was posted before; only dry_run: true goes without",
 		"cloudzero/source":          `source: "logs" is neither traces nor metrics`,
-		"cloudzero/earlier":         `metrics: earlier: "perhaps" is neither bill nor skip`,
+		"cloudzero/earlier":         `metrics: earlier: "perhaps" is none of auto, bill and skip`,
 		"cloudzero/series":          "limits: series: 5 is below 1000, which no LiteLLM fits into",
 		"cloudzero/connection":      `connection_id: "a/b" is not a connection id, which has letters, digits and . _ ~ - only`,
 		"cloudzero/key":             "api_key: holds spaces, line breaks or other characters that no header takes",

@@ -137,7 +137,7 @@ func (e *cloudzeroExporter) openBooks(ctx context.Context, name string, client s
 		NeverPosted:  e.cfg.DryRun,
 		Metrics:      e.source == sourceMetrics,
 		SeriesLimit:  e.cfg.Limits.Series,
-		SkipEarlier:  e.cfg.Metrics.Earlier == earlierSkip,
+		Earlier:      e.earlierIsBilled,
 		Elsewhere:    elsewhere,
 		Archive:      e.archiveOf(name),
 		ArchiveAfter: e.archiveAfter,
@@ -151,15 +151,20 @@ func (e *cloudzeroExporter) openBooks(ctx context.Context, name string, client s
 	})
 }
 
+// clientOf is the way to the connection at AnyCost; nil without credentials.
+func (e *cloudzeroExporter) clientOf(to setup.Credentials) (*anycost.Client, error) {
+	if e.http == nil || to.ConnectionID == "" {
+		return nil, nil //nolint:nilnil // there is none, and that is no mistake
+	}
+	agent := e.set.BuildInfo.Command + "/" + e.set.BuildInfo.Version
+	return anycost.New(e.http, e.cfg.HTTP.Endpoint, to.ConnectionID, to.APIKey, agent)
+}
+
 // newShipper makes the shipper of the books. Without credentials it posts nothing.
 func (e *cloudzeroExporter) newShipper(books *ledger.Ledger, to setup.Credentials) (*shipper.Shipper, error) {
-	var client *anycost.Client
-	if e.http != nil && to.ConnectionID != "" {
-		agent := e.set.BuildInfo.Command + "/" + e.set.BuildInfo.Version
-		var err error
-		if client, err = anycost.New(e.http, e.cfg.HTTP.Endpoint, to.ConnectionID, to.APIKey, agent); err != nil {
-			return nil, err
-		}
+	client, err := e.clientOf(to)
+	if err != nil {
+		return nil, err
 	}
 	return shipper.New(books, client, shipper.Options{
 		Interval: e.cfg.Export.Interval,

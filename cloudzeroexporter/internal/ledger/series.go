@@ -106,7 +106,7 @@ func (l *Ledger) beginSeries(ctx context.Context) error {
 		return nil
 	default:
 		head.Next, head.First = 1, 1 // so that the head differs from none
-		if l.opts.SkipEarlier || l.opts.Elsewhere || len(l.hours) > 0 || len(l.gone) > 0 {
+		if l.opts.Elsewhere || len(l.hours) > 0 || len(l.gone) > 0 || l.opts.Earlier != nil && l.opts.Earlier(ctx) {
 			l.distrustSeries()
 		}
 	}
