@@ -6,7 +6,7 @@
 TOOL   := go tool -modfile=$(CURDIR)/internal/tools/go.mod
 BINARY := $(CURDIR)/build/otelcol-cloudzero
 BROWSER_TEST := cloudzeroexporter/internal/browsertest
-# Inputs, not seconds: before Go 1.27 fuzzing could fail at the end of a time, https://go.dev/issue/75804.
+# Inputs, not seconds: before Go 1.27 fuzzing can fail at the end of a time, https://go.dev/issue/75804.
 FUZZTIME ?= 300000x
 # Minimizing what is interesting would take all of the time otherwise.
 MINIMIZE := -fuzzminimizetime 100x

@@ -83,20 +83,6 @@ type LimitsConfig struct {
 	Series int `mapstructure:"series"`
 }
 
-// MetricsConfig says how metrics are billed.
-type MetricsConfig struct {
-	// Earlier says what becomes of what cumulative series had counted when these
-	// books began: bill, skip, or auto, which skips it if AnyCost holds rows of
-	// this month or the last one.
-	Earlier string `mapstructure:"earlier"`
-}
-
-const (
-	earlierAuto = "auto"
-	earlierBill = "bill"
-	earlierSkip = "skip"
-)
-
 // ConsoleConfig is the exporter's own address.
 type ConsoleConfig struct {
 	// HTTP is the server: endpoint, TLS, auth extension, limits.
@@ -295,14 +281,6 @@ func (c *LimitsConfig) Validate() error {
 		errs = append(errs, keyError("series", fmt.Errorf("%d is below %d, which no LiteLLM fits into", c.Series, least)))
 	}
 	return errors.Join(errs...)
-}
-
-// Validate implements [confmap.Validator].
-func (c *MetricsConfig) Validate() error {
-	if c.Earlier != earlierAuto && c.Earlier != earlierBill && c.Earlier != earlierSkip {
-		return keyError("earlier", fmt.Errorf("%q is none of %s, %s and %s", c.Earlier, earlierAuto, earlierBill, earlierSkip))
-	}
-	return nil
 }
 
 // Validate implements [confmap.Validator].

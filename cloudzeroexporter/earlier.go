@@ -2,6 +2,7 @@ package cloudzeroexporter
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -9,35 +10,73 @@ import (
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 )
 
+// MetricsConfig says how metrics are billed.
+type MetricsConfig struct {
+	// Earlier says what becomes of what cumulative series had counted when these
+	// books began: bill, skip, or auto, which bills it if AnyCost says that it
+	// holds no rows of this month and the last one.
+	Earlier string `mapstructure:"earlier"`
+}
+
+const (
+	earlierAuto = "auto"
+	earlierBill = "bill"
+	earlierSkip = "skip"
+)
+
+// Validate implements [confmap.Validator].
+func (c *MetricsConfig) Validate() error {
+	if c.Earlier != earlierAuto && c.Earlier != earlierBill && c.Earlier != earlierSkip {
+		return keyError("earlier", fmt.Errorf("%q is none of %s, %s and %s", c.Earlier, earlierAuto, earlierBill, earlierSkip))
+	}
+	return nil
+}
+
 // askFor is how long the first start of books waits to hear what AnyCost holds.
 const askFor = 5 * time.Second
 
-// earlierIsBilled says whether somebody else billed what series of metrics had counted
-// before these books began. If the configuration does not say so, rows of lately at
-// AnyCost do, which books that only begin cannot have posted: they are those of a
-// storage that was lost, or of another exporter. It is asked once in the life of books.
-func (e *cloudzeroExporter) earlierIsBilled(ctx context.Context) bool {
-	if e.cfg.Metrics.Earlier != earlierAuto {
+// otherwise is what to do when it was the wrong guess.
+const otherwise = ". If nobody has billed it, stop, remove these books from the storage, and start with metrics::earlier: bill"
+
+// billedElsewhere says whether what series of metrics had counted before these books
+// began is billed by somebody else. If the configuration does not say so, rows of
+// lately at AnyCost do, which books that only begin cannot have posted: they are those of a
+// storage that was lost, or of another exporter. In doubt it is taken for billed, so that
+// nothing is billed twice, and what is left out is shown. It is asked once in the life
+// of books.
+func (e *cloudzeroExporter) billedElsewhere(ctx context.Context) bool {
+	switch {
+	case e.cfg.Metrics.Earlier != earlierAuto:
 		return e.cfg.Metrics.Earlier == earlierSkip
+	case e.cfg.DryRun:
+		return false // nothing is posted here
+	case e.credentials.ConnectionID == "":
+		e.set.Logger.Warn("No connection is set up that could tell whether what series of metrics had counted before these books began is billed; " +
+			"it is taken for billed and left out" + otherwise)
+		return true
 	}
+	rows, err := e.rowsOfLately(ctx)
+	switch {
+	case err != nil:
+		e.set.Logger.Warn("AnyCost does not tell what it holds, so what series of metrics had counted before these books began "+
+			"is taken for billed and left out"+otherwise, zap.Error(err))
+	case rows > 0:
+		e.set.Logger.Warn("AnyCost holds rows of this month or the last one that these books did not post, so what series of metrics had counted "+
+			"before is taken for billed and left out"+otherwise, zap.Int("rows", rows))
+	}
+	return err != nil || rows > 0
+}
+
+// rowsOfLately is the number of rows that AnyCost holds of this month and the last
+// one.
+func (e *cloudzeroExporter) rowsOfLately(ctx context.Context) (int, error) {
 	client, err := e.clientOf(e.credentials)
-	if err != nil || client == nil {
-		return false // nobody has posted anything there
+	if err != nil {
+		return 0, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
 	counts, err := client.Counts(ctx)
-	if err != nil {
-		e.set.Logger.Warn("AnyCost does not tell what it holds, so what series of metrics had counted before these books began will be billed. "+
-			"If somebody else billed it, such as books that were lost, begin with metrics::earlier: skip", zap.Error(err))
-		return false
-	}
 	now := billing.MonthOf(time.Now())
-	rows := counts[now.String()] + counts[(now-1).String()]
-	if rows > 0 {
-		e.set.Logger.Warn("AnyCost holds rows of this month or the last one that these books did not post, so what series of metrics had counted "+
-			"before is taken for billed and left out; what they count from now on is billed. If nobody has billed it, begin with metrics::earlier: bill",
-			zap.Int("rows", rows))
-	}
-	return rows > 0
+	return counts[now.String()] + counts[(now-1).String()], err
 }

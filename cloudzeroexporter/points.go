@@ -100,7 +100,8 @@ func (n *notices) give(log *zap.Logger, tally ledger.PointTally, limit int) {
 	}
 	if !tally.Earlier.IsZero() && n.due("earlier") {
 		log.Warn("Series of metrics had counted before these books began; that is billed in the hour of their first point. "+
-			"If somebody else billed it, such as books that were lost, begin with metrics::earlier: skip",
+			"If somebody else billed it, such as books that were lost, stop before it is posted, remove these books from the storage, "+
+			"and start with metrics::earlier: skip",
 			zap.Stringer("cost_in_this_request", tally.Earlier))
 	}
 	if tally.Resets > 0 && n.due("resets") {

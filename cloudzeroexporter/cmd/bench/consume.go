@@ -53,6 +53,7 @@ type consumers struct {
 	batches   []*captures.Batch
 	latencies [][]time.Duration // of each consumer
 	counter   atomic.Uint64
+	before    int64   // requests of earlier runs
 	renewing  float64 // CPU time that making a call new takes, in nanoseconds
 }
 
@@ -100,7 +101,7 @@ func (c *consumers) run(ctx context.Context, requests int) (consumed, error) {
 					if n > int64(requests) {
 						return
 					}
-					batch.Begin(hourOf(n * int64(batch.Traces.SpanCount())))
+					batch.Begin(hourOf((c.before + n) * int64(batch.Traces.SpanCount())))
 					batch.Renew(&c.counter)
 					begin := time.Now()
 					errs[i] = c.next.ConsumeTraces(ctx, batch.Traces)
@@ -111,6 +112,7 @@ func (c *consumers) run(ctx context.Context, requests int) (consumed, error) {
 		running.Wait()
 		return errors.Join(errs...)
 	})
+	c.before += int64(requests)
 	spans := float64(requests * c.batches[0].Traces.SpanCount())
 	return consumed{float64(cpu)/spans - c.renewing, slices.Sorted(slices.Values(slices.Concat(c.latencies...)))}, err
 }

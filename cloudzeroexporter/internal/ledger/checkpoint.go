@@ -78,10 +78,10 @@ type checkpoint struct {
 type savedHour struct {
 	*hour
 	stored storedHour
-	// unsaved are the identities that were new, and chunks the number of stored
-	// chunks before.
-	unsaved []byte
-	chunks  int
+	// unsaved are the identities that were new. The stored chunks were so many
+	// before, and are so many after.
+	unsaved       []byte
+	before, after int
 	// seen is written as the chunk of that number; together says that it is all.
 	seen     []byte
 	chunk    int
@@ -129,15 +129,16 @@ func (l *Ledger) checkpointLocked(now time.Time, gone []*hour) checkpoint {
 
 // save copies the whole hour, and takes the identities that are new.
 func (h *hour) save() savedHour {
-	s := savedHour{hour: h, unsaved: h.unsaved, chunks: h.SeenChunks, seen: h.unsaved, chunk: h.SeenChunks, together: h.together}
+	s := savedHour{hour: h, unsaved: h.unsaved, before: h.SeenChunks, seen: h.unsaved, chunk: h.SeenChunks, together: h.together}
 	if h.together {
 		s.seen, s.chunk = h.seen.packed(), 0
 	}
 	if len(s.seen) > 0 {
 		h.SeenChunks = s.chunk + 1
 	}
+	s.after = h.SeenChunks
 	h.changed, h.together, h.unsaved, h.journaled = false, false, nil, 0
-	s.stored = storedHour{Summary: storeSummary(&h.summary), Rows: make([]storedRow, 0, len(h.rows))}
+	s.stored.Rows = make([]storedRow, 0, len(h.rows))
 	for _, r := range h.rows {
 		s.stored.Rows = append(s.stored.Rows, r.stored())
 	}
@@ -175,7 +176,7 @@ func (c *checkpoint) operations(d *departure) ([]*storage.Operation, error) {
 		}
 	}
 	for i := range c.hours {
-		for chunk := c.hours[i].stored.Summary.SeenChunks; chunk < c.hours[i].chunks; chunk++ {
+		for chunk := c.hours[i].after; chunk < c.hours[i].before; chunk++ {
 			w.delete(seenKey(c.hours[i].Hour, chunk))
 		}
 	}
@@ -221,7 +222,7 @@ func (l *Ledger) headLocked() head {
 // save. The chunks it may have written are written over by the next one.
 func (l *Ledger) undoLocked(c checkpoint) {
 	for _, h := range c.hours {
-		h.SeenChunks = h.chunks
+		h.SeenChunks = h.before
 		h.hour.unsaved = append(h.unsaved, h.hour.unsaved...)
 		h.journaled += len(h.unsaved)
 		h.changed, h.hour.together = true, h.together

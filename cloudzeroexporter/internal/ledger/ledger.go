@@ -46,9 +46,9 @@ type Options struct {
 	// series have come is kept; SeriesLimit is how many of them.
 	Metrics     bool
 	SeriesLimit int
-	// Earlier, if set, says whether somebody else billed what series had counted
-	// before these books began. It is asked once, when books begin.
-	Earlier func(context.Context) bool
+	// BilledBefore, if set, says that what series counted before these books began
+	// is billed by somebody else. It is asked once, when books begin.
+	BilledBefore func(context.Context) bool
 	// Elsewhere says that other books were in use since these were: what series
 	// counted meanwhile is billed there, and not here.
 	Elsewhere bool

@@ -102,6 +102,37 @@ func TestFewCallsWaitAndManyDoNot(t *testing.T) {
 	})
 }
 
+// TestManyCallsThatCannotBeWrittenWaitLikeFew: what is tried again is no reason to
+// hurry, or each call would be an attempt, and an error in the log.
+func TestManyCallsThatCannotBeWrittenWaitLikeFew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const pause = time.Second
+		d := newDisk()
+		l := openWith(t, d, Options{Retention: retention, Logger: zap.NewNop(), CommitEvery: pause})
+		d.set(func(d *disk) { d.broken = true })
+		var made uint64
+		fail := func(n int) {
+			records := make([]*usage.Record, n)
+			for i := range records {
+				made++
+				records[i] = spend(noon, made, "ana", "0.01")
+			}
+			_, err := commit(l, records...)
+			require.Error(t, err)
+		}
+		fail(manyCalls)
+		for range 3 {
+			began := time.Now()
+			fail(1)
+			assert.Equal(t, pause, time.Since(began))
+		}
+		d.set(func(d *disk) { d.broken = false })
+		_, err := commit(l)
+		require.NoError(t, err)
+	})
+}
+
 func TestACallIsBookedOnce(t *testing.T) {
 	t.Parallel()
 	free := func(r *usage.Record) *usage.Record { r.Outcome = billing.Free; return r }

@@ -5,8 +5,9 @@ package ledger
 // journaled.
 type pending struct {
 	changes []*change
-	// calls is the number of calls in it.
-	calls int
+	// calls is the number of calls in it, and recalled those of them that a failed
+	// commit had taken along.
+	calls, recalled int
 	// spare are changes that were written, for the next ones; their rows have room.
 	spare []*change
 }
@@ -84,4 +85,5 @@ func (p *pending) restore(taken pending) {
 		}
 	}
 	p.calls += taken.calls
+	p.recalled += taken.calls
 }

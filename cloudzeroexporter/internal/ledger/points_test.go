@@ -325,7 +325,7 @@ func TestEarlierSumsAreSkippedIfSomebodyElseBilledThem(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o := forMetrics
-		o.Earlier = func(context.Context) bool { return true }
+		o.BilledBefore = func(context.Context) bool { return true }
 		start := time.Now().Add(-time.Hour)
 		for o, want := range map[*Options]string{&forMetrics: "5", &o: "0"} {
 			l := openWith(t, newDisk(), *o)

@@ -44,7 +44,7 @@ func (l *Ledger) readSeries(ctx context.Context) error {
 	found, err := l.store.get(ctx, seriesHeadKey, &l.seriesHead)
 	if err != nil {
 		l.seriesHead = seriesHead{}
-		l.distrustSeries()
+		l.distrustSeries(time.Now())
 		return l.setAside(ctx, seriesHeadKey, err)
 	}
 	if !found {
@@ -61,7 +61,7 @@ func (l *Ledger) readSeries(ctx context.Context) error {
 			err = l.restoreSeries(packed, false)
 		}
 		if errors.Is(err, ErrCorrupt) {
-			l.distrustSeries()
+			l.distrustSeries(time.Now())
 			l.seriesHead.Records = math.MaxInt32 // so that the next checkpoint writes all of them anew
 		}
 		if err = l.setAside(ctx, seriesKey(chunk), err); err != nil {
@@ -79,16 +79,16 @@ func (l *Ledger) restoreSeries(packed []byte, unsaved bool) error {
 }
 
 // distrustSeries makes every series that is not known begin with what it has
-// reached when it is heard first, if it began before now.
-func (l *Ledger) distrustSeries() {
-	l.series.Distrust(uint64(time.Now().UnixNano()))
+// reached when it is heard first, if it began before then.
+func (l *Ledger) distrustSeries(then time.Time) {
+	l.series.Distrust(uint64(then.UnixNano()))
 }
 
 // beginSeries makes up its mind about series that began before the books told
 // of metrics: what they have counted may be billed already, from spans of the
 // same calls or by somebody else.
 func (l *Ledger) beginSeries(ctx context.Context) error {
-	head := l.seriesHead
+	now, head := time.Now(), l.seriesHead // to ask takes time
 	began := head != (seriesHead{}) || l.series.Horizon() > 0 || l.series.Len() > 0
 	if !l.opts.Metrics {
 		l.series.Clear() // nobody needs them
@@ -101,13 +101,13 @@ func (l *Ledger) beginSeries(ctx context.Context) error {
 	case head.Paused, began && l.opts.Elsewhere:
 		head.Paused, head.First, head.Records, head.Journal = false, head.Next, 0, l.journal
 		l.series.Clear()
-		l.distrustSeries()
+		l.distrustSeries(now)
 	case began:
 		return nil
 	default:
 		head.Next, head.First = 1, 1 // so that the head differs from none
-		if l.opts.Elsewhere || len(l.hours) > 0 || len(l.gone) > 0 || l.opts.Earlier != nil && l.opts.Earlier(ctx) {
-			l.distrustSeries()
+		if l.opts.Elsewhere || len(l.hours) > 0 || len(l.gone) > 0 || l.opts.BilledBefore != nil && l.opts.BilledBefore(ctx) {
+			l.distrustSeries(now)
 		}
 	}
 	head.Horizon = l.series.Horizon()

@@ -101,9 +101,8 @@ type storedSummary struct {
 
 // storedHour is the checkpoint of an hour.
 type storedHour struct {
-	_       struct{} `cbor:",toarray"`
-	Summary storedSummary
-	Rows    []storedRow
+	_    struct{} `cbor:",toarray"`
+	Rows []storedRow
 }
 
 // head is the root of the books: what else there is to read.

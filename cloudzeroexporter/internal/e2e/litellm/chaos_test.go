@@ -114,7 +114,8 @@ func TestChaos(t *testing.T) {
 	})
 	assert.Empty(t, s.anycost.Violations())
 	lost := slices.DeleteFunc(slices.Clone(calls), func(c call) bool { return c.zero() || exports.acknowledged[c.ID] })
-	assert.Greater(t, len(exports.acknowledged), 3*len(lost), "LiteLLM lost more than its last seconds")
+	// While the edge is away, what LiteLLM's exporter has not sent waits in its memory.
+	assert.Greater(t, len(exports.acknowledged), 3*len(lost), "LiteLLM lost more than its queue")
 	t.Logf("%d calls for %s dollars; AnyCost holds %s; LiteLLM died with %d calls, and did not know of %d requests",
 		len(calls), trueBill(t, calls).total(), held.total(), len(lost), len(exports.uncertain))
 	stopCollector(t, atEdge)

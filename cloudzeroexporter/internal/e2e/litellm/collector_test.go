@@ -124,7 +124,7 @@ var (
 // patient is how the README has people set up LiteLLM's exporter: it sends soon,
 // and gives a request up after a minute (by default after ten seconds, for which a
 // busy machine stands still now and then).
-var patient = []string{"OTEL_BSP_SCHEDULE_DELAY=200", "OTEL_EXPORTER_OTLP_TIMEOUT=60"}
+var patient = []string{"OTEL_BSP_SCHEDULE_DELAY=200", "OTEL_BSP_MAX_QUEUE_SIZE=65536", "OTEL_EXPORTER_OTLP_TIMEOUT=60"}
 
 // overHTTP and overGRPC point LiteLLM at a collector.
 func overHTTP(a otelcol.Addresses) []string {

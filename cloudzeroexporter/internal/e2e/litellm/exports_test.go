@@ -15,7 +15,7 @@ import (
 // arrived or not, each request as a whole.
 type sent struct {
 	acknowledged map[string]bool // by id of the call
-	uncertain    [][]string      // the calls of each request without an answer
+	uncertain    [][]string      // the calls of each request that was not acknowledged
 	givenUp      []string        // calls in requests that failed
 }
 
@@ -45,8 +45,7 @@ func (w *world) sent() sent {
 			}
 			delete(open, e.Request)
 		default:
-			s.givenUp = append(s.givenUp, open[e.Request]...)
-			delete(open, e.Request)
+			s.givenUp = append(s.givenUp, open[e.Request]...) // which may have arrived all the same
 		}
 	}
 	for _, calls := range open {
@@ -81,10 +80,14 @@ func (s sent) possible(calls []call) [][]call {
 }
 
 // fates tells what became of the calls that cost something on their way out of
-// LiteLLM. What was acknowledged and is not on the bill was lost by us.
+// LiteLLM, where its spans tell their ids. What was acknowledged and is not on the bill
+// was lost by us.
 func (w *world) fates() string {
 	w.t.Helper()
 	s := w.sent()
+	if len(s.acknowledged) == 0 {
+		return "nothing is known: it sent no spans, or none with ids of calls\n"
+	}
 	fates := make(map[string][]string)
 	for _, c := range w.calls() {
 		fate := "in no request of its span exporter"
