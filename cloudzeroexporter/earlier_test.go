@@ -130,7 +130,7 @@ func TestMetricsOfBooksWithoutAConnection(t *testing.T) {
 
 		clear(disks.disks)
 		r.startMetrics()
-		assert.Len(t, r.logs.FilterMessageSnippet("No connection is set up").All(), 2, "one for each books")
+		assert.Len(t, r.logs.FilterMessageSnippet("No connection is set up that could tell").All(), 2, "one for each books")
 		tell(6)
 		r.put(goodSettings)
 		tell(7)
