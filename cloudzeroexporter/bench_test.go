@@ -111,16 +111,10 @@ func BenchmarkTrickle(b *testing.B) {
 	}
 }
 
-// benchmarkNew sends calls that were never sent before, 100,000 of an hour.
+// benchmarkNew sends calls that were never sent before, [captures.HourlyCalls] of an hour.
 func benchmarkNew(b *testing.B, batch *captures.Batch) {
 	b.Helper()
-	const hourly = 100_000
-	first := time.Now().UTC().Truncate(time.Hour).Add(-800 * time.Hour)
-	measure(b, startBench(b), batch, new(atomic.Uint64), func(sent int) {
-		if sent%hourly == 0 {
-			batch.Begin(first.Add(time.Duration(sent/hourly%800) * time.Hour))
-		}
-	})
+	measure(b, startBench(b), batch, new(atomic.Uint64), func(sent int) { batch.Begin(captures.HourOf(int64(sent))) })
 }
 
 func measureNew(b *testing.B, e exporter.Traces, batch *captures.Batch, counter *atomic.Uint64) {

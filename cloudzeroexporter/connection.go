@@ -138,7 +138,7 @@ func (e *cloudzeroExporter) openBooks(ctx context.Context, name string, client s
 		Metrics:      e.source == sourceMetrics,
 		SeriesLimit:  e.cfg.Limits.Series,
 		Elsewhere:    elsewhere,
-		BilledBefore: e.billedElsewhere,
+		BilledBefore: e.billedBefore,
 		Archive:      e.archiveOf(name),
 		ArchiveAfter: e.archiveAfter,
 		Volatile:     e.cfg.Storage == nil,

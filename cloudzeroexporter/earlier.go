@@ -2,7 +2,6 @@ package cloudzeroexporter
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -10,41 +9,19 @@ import (
 	"github.com/otelcol-cloudzero/otelcol-cloudzero/cloudzeroexporter/internal/billing"
 )
 
-// MetricsConfig says how metrics are billed.
-type MetricsConfig struct {
-	// Earlier says what becomes of what cumulative series had counted when these
-	// books began: bill, skip, or auto, which bills it if AnyCost says that it
-	// holds no rows of this month and the last one.
-	Earlier string `mapstructure:"earlier"`
-}
-
-const (
-	earlierAuto = "auto"
-	earlierBill = "bill"
-	earlierSkip = "skip"
-)
-
-// Validate implements [confmap.Validator].
-func (c *MetricsConfig) Validate() error {
-	if c.Earlier != earlierAuto && c.Earlier != earlierBill && c.Earlier != earlierSkip {
-		return keyError("earlier", fmt.Errorf("%q is none of %s, %s and %s", c.Earlier, earlierAuto, earlierBill, earlierSkip))
-	}
-	return nil
-}
-
 // askFor is how long the first start of books waits to hear what AnyCost holds.
 const askFor = 5 * time.Second
 
 // otherwise is what to do when it was the wrong guess.
 const otherwise = ". If nobody has billed it, stop, remove these books from the storage, and start with metrics::earlier: bill"
 
-// billedElsewhere says whether what series of metrics had counted before these books
+// billedBefore says whether what series of metrics had counted before these books
 // began is billed by somebody else. If the configuration does not say so, rows of
 // lately at AnyCost do, which books that only begin cannot have posted: they are those of a
 // storage that was lost, or of another exporter. In doubt it is taken for billed, so that
 // nothing is billed twice, and what is left out is shown. It is asked once in the life
 // of books.
-func (e *cloudzeroExporter) billedElsewhere(ctx context.Context) bool {
+func (e *cloudzeroExporter) billedBefore(ctx context.Context) bool {
 	switch {
 	case e.cfg.Metrics.Earlier != earlierAuto:
 		return e.cfg.Metrics.Earlier == earlierSkip

@@ -101,7 +101,7 @@ func (c *consumers) run(ctx context.Context, requests int) (consumed, error) {
 					if n > int64(requests) {
 						return
 					}
-					batch.Begin(hourOf((c.before + n) * int64(batch.Traces.SpanCount())))
+					batch.Begin(captures.HourOf((c.before + n) * int64(batch.Traces.SpanCount())))
 					batch.Renew(&c.counter)
 					begin := time.Now()
 					errs[i] = c.next.ConsumeTraces(ctx, batch.Traces)
@@ -115,17 +115,6 @@ func (c *consumers) run(ctx context.Context, requests int) (consumed, error) {
 	c.before += int64(requests)
 	spans := float64(requests * c.batches[0].Traces.SpanCount())
 	return consumed{float64(cpu)/spans - c.renewing, slices.Sorted(slices.Values(slices.Concat(c.latencies...)))}, err
-}
-
-// hourlyCalls is the number of calls of an hour.
-const hourlyCalls = 100_000
-
-// firstHour is such that all hours of a run are over and not yet old.
-var firstHour = time.Now().UTC().Truncate(time.Hour).Add(-800 * time.Hour)
-
-// hourOf is the hour of the nth call.
-func hourOf(n int64) time.Time {
-	return firstHour.Add(time.Duration(n/hourlyCalls%800) * time.Hour)
 }
 
 // cpuDuring is the CPU time that this process uses while it does something.

@@ -27,8 +27,8 @@ func (o *options) inProcess(ctx context.Context) (section, error) {
 	s := section{
 		title: "In one process",
 		about: `The Go benchmarks of all packages (` + "`go test -bench .`" + `), without the network. *New calls* were never sent before; *known calls* are sent
-again and again, in requests of 100 spans. FileStorage: eight senders, 100 spans a request, all new, 100,000 of an hour (as in Memory and Trickle), without fsync; its CPU is that of the process, all goroutines and
-the garbage collector included. Consume and FileStorage run ` + strconv.Itoa(goalRuns) + ` times, of which the goals take the best: neighbours of the machine only make them slower.`,
+again and again, in requests of 100 spans. FileStorage: eight senders, 100 spans a request, all new, 100,000 of an hour (as in Memory
+and Trickle), without fsync; its CPU is that of the process, all goroutines and the garbage collector included. Consume and FileStorage run ` + strconv.Itoa(goalRuns) + ` times, of which the goals take the best: neighbours of the machine only make them slower.`,
 		head: []string{"Benchmark", "Values"},
 	}
 	all, err := o.goBenchmarks(ctx, ".", 1)

@@ -84,6 +84,20 @@ func newRenewable(span ptrace.Span) renewable {
 	return r
 }
 
+// HourlyCalls is how many calls a benchmark sends of one hour.
+const HourlyCalls = 100_000
+
+// hours is how many hours calls are sent of until the first one comes again: all are
+// over, and none is older than the retention.
+const hours = 800
+
+var firstHour = time.Now().UTC().Truncate(time.Hour).Add(-hours * time.Hour)
+
+// HourOf is the hour of the nth call that a benchmark sends.
+func HourOf(n int64) time.Time {
+	return firstHour.Add(time.Duration(n/HourlyCalls%hours) * time.Hour)
+}
+
 // Calls is the number of the batch's spans that are calls.
 func (b *Batch) Calls() int { return len(b.calls) }
 

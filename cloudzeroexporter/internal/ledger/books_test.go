@@ -6,6 +6,7 @@ import (
 	"maps"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -137,6 +138,15 @@ func spend(at billing.Hour, identity uint64, user, cost string) *usage.Record {
 		Outcome: billing.Billed, Hour: at, Call: identity, Provider: "openai", Model: "gpt-4o", Team: "red", User: user,
 		TeamAlias: "Red", Cost: a, Tokens: billing.Tokens{Input: 10, Output: 5},
 	}
+}
+
+// spends are n calls of ana that cost a cent each and were never told before.
+func spends(n int, told *atomic.Uint64) []*usage.Record {
+	records := make([]*usage.Record, n)
+	for i := range records {
+		records[i] = spend(noon, told.Add(1), "ana", "0.01")
+	}
+	return records
 }
 
 func commit(l *Ledger, records ...*usage.Record) (Tally, error) {

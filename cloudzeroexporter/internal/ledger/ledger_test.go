@@ -68,13 +68,9 @@ func TestFewCallsWaitAndManyDoNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const pause = time.Second
 		l := openWith(t, newDisk(), Options{Retention: retention, Logger: zap.NewNop(), CommitEvery: pause})
-		var made atomic.Uint64
+		var told atomic.Uint64
 		calls := func(n int) error {
-			records := make([]*usage.Record, n)
-			for i := range records {
-				records[i] = spend(noon, made.Add(1), "ana", "0.01")
-			}
-			_, err := commit(l, records...)
+			_, err := commit(l, spends(n, &told)...)
 			return err
 		}
 		took := func(n int) time.Duration {
@@ -111,14 +107,9 @@ func TestManyCallsThatCannotBeWrittenWaitLikeFew(t *testing.T) {
 		d := newDisk()
 		l := openWith(t, d, Options{Retention: retention, Logger: zap.NewNop(), CommitEvery: pause})
 		d.set(func(d *disk) { d.broken = true })
-		var made uint64
+		var told atomic.Uint64
 		fail := func(n int) {
-			records := make([]*usage.Record, n)
-			for i := range records {
-				made++
-				records[i] = spend(noon, made, "ana", "0.01")
-			}
-			_, err := commit(l, records...)
+			_, err := commit(l, spends(n, &told)...)
 			require.Error(t, err)
 		}
 		fail(manyCalls)
@@ -128,8 +119,11 @@ func TestManyCallsThatCannotBeWrittenWaitLikeFew(t *testing.T) {
 			assert.Equal(t, pause, time.Since(began))
 		}
 		d.set(func(d *disk) { d.broken = false })
-		_, err := commit(l)
+		_, err := commit(l, spends(1, &told)...)
 		require.NoError(t, err)
+		want := map[string]string{"2026-11-24T12:00:00Z ana": "5.16"} // 512 + 3 + 1 calls
+		assert.Equal(t, want, costs(t, l))
+		assert.Equal(t, want, costs(t, open(t, d.crash())))
 	})
 }
 

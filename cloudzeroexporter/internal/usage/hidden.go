@@ -142,27 +142,22 @@ func cacheCountsIn(text string) cacheCounts {
 		}
 		before, rest := text[:h], text[h+1:]
 		text = rest
-		if !strings.HasPrefix(rest, "e") || !strings.HasSuffix(before, "'cac") {
+		if !strings.HasSuffix(before, "'cac") {
 			continue
 		}
-		switch rest = rest[1:]; {
-		case strings.HasPrefix(rest, "d_tokens':"):
-			keepCount(&other.read, rest[len("d_tokens':"):])
-		case strings.HasPrefix(rest, "_read_input_tokens':"):
-			keepCount(&named.read, rest[len("_read_input_tokens':"):])
-		case strings.HasPrefix(rest, "_creation_input_tokens':"):
-			keepCount(&named.write, rest[len("_creation_input_tokens':"):])
-		case strings.HasPrefix(rest, "_creation_tokens':"):
-			keepCount(&other.write, rest[len("_creation_tokens':"):])
-		}
+		keepCount(&other.read, rest, "ed_tokens':")
+		keepCount(&named.read, rest, "e_read_input_tokens':")
+		keepCount(&named.write, rest, "e_creation_input_tokens':")
+		keepCount(&other.write, rest, "e_creation_tokens':")
 	}
 	return cacheCounts{cmp.Or(named.read, other.read), cmp.Or(named.write, other.write)}
 }
 
-// keepCount takes the count that a text begins with, unless one is known.
-func keepCount(count *uint64, text string) {
-	if *count == 0 {
-		*count = leadingCount(text)
+// keepCount takes the count behind a name that the text begins with, unless one is
+// known.
+func keepCount(count *uint64, text, name string) {
+	if value, found := strings.CutPrefix(text, name); found && *count == 0 {
+		*count = leadingCount(value)
 	}
 }
 
